@@ -1,0 +1,23 @@
+"""The process environment of the test suite, set before Django's settings are read.
+
+Loaded by `-p tests.environment` (pyproject.toml), which comes earlier than any conftest. Values that the
+caller has set win, so that the `db`-marked tests can be pointed at PostgreSQL and Redis.
+"""
+
+import os
+import secrets
+import tempfile
+
+from cryptography.fernet import Fernet
+
+_DEFAULTS = {
+    "PATCHBAY_ENV": "development",
+    "PATCHBAY_DATA_DIR": tempfile.mkdtemp(prefix="patchbay-test-"),
+    "SECRET_KEY": secrets.token_urlsafe(50),
+    "FERNET_KEYS": Fernet.generate_key().decode(),
+    "PUBLIC_URL": "http://localhost:8000",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+}
+
+for _name, _value in _DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
