@@ -45,7 +45,7 @@ class ClosedPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredSignal:
-    """An API answer that says "the access token expired": a status and, if given, a value in the JSON body."""
+    """An API answer that says that the access token expired: a status and, if given, a value in its JSON."""
 
     status: int
     path: str | None = None

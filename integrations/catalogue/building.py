@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import date
 from functools import cache
-from types import MappingProxyType
 from typing import Any, TypeVar
+
+from .frozen import FrozenMap
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def _value(hint: Any, value: Any) -> Any:
     if origin is tuple:
         return tuple(_value(arguments[0], item) for item in value)
     if origin is Mapping:
-        return MappingProxyType({key: _value(arguments[1], item) for key, item in value.items()})
+        return FrozenMap({key: _value(arguments[1], item) for key, item in value.items()})
     if hint is date:
         return date.fromisoformat(value)
     if is_dataclass(hint):

@@ -185,7 +185,7 @@ def _host_values(provider: Provider) -> Iterator[Problem]:
         if field.kind == "host" and not field.allowed_host_suffixes:
             yield (
                 f"$.connection_fields[{index}].allowed_host_suffixes",
-                "a host needs the suffixes it must end with",
+                "a host needs its suffixes",
             )
     for path, template, _ in _template_uses(provider):
         host = template if path.startswith("$.api.hosts") else _authority(template)

@@ -1,4 +1,4 @@
-"""From a folder of files to entries: read, check against schema.json, check what a schema cannot say, build."""
+"""From a folder of files to entries: read, check against schema.json, build, check the rest."""
 
 from __future__ import annotations
 

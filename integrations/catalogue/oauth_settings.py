@@ -8,11 +8,13 @@ Names are those of RFC 6749, 7636, 8414 and 7591. A *template* is text with `{na
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Literal
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+from .frozen import FrozenMap
+
+NOTHING: Mapping[str, str] = FrozenMap()
+NO_FIELDS: Mapping[str, tuple[str, ...]] = FrozenMap()
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 BodyFormat = Literal["form", "json"]
@@ -121,7 +123,7 @@ class VerdictRule:
     verdict: VerdictName
     statuses: tuple[int, ...] = ()
     errors: tuple[str, ...] = ()
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, tuple[str, ...]] = NO_FIELDS
     description_pattern: str | None = None
 
 
@@ -154,13 +156,13 @@ class OAuth:
     issuer: str | None = None
     authorization_params: Mapping[str, str] = NOTHING
     authorization_parameter_names: Mapping[str, str] = NOTHING
-    token_method: Literal["POST", "GET"] = "POST"
+    token_method: Literal["POST", "GET"] = "POST"  # noqa: S105
     token_params: Mapping[str, str] = NOTHING
     token_headers: Mapping[str, str] = NOTHING
     token_parameter_names: Mapping[str, str] = NOTHING
     token_endpoint_auth_method: ClientAuth
     basic_encoding: Literal["form", "raw"] = "form"
-    token_body_format: BodyFormat = "form"
+    token_body_format: BodyFormat = "form"  # noqa: S105
     refresh_method: Literal["POST", "GET"] = "POST"
     refresh_params: Mapping[str, str] = NOTHING
     refresh_parameter_names: Mapping[str, str] = NOTHING

@@ -1,4 +1,4 @@
-"""One entry of the catalogue, as frozen values. Data only; see oauth_settings and api_settings for the parts."""
+"""One entry of the catalogue, as frozen values. Data only; its parts: oauth_settings, api_settings."""
 
 from __future__ import annotations
 
@@ -139,10 +139,10 @@ class WebhookSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRules:
-    """Webhooks in. Paths are relative to one event; `items` is where the list of events is (None: one event)."""
+    """Webhooks in. Paths start at one event; `items` is the path of the list of events (None: one event)."""
 
     signatures: tuple[WebhookSignature, ...] = ()
-    secret: Literal["client_secret", "endpoint_secret", "none"] = "client_secret"
+    secret: Literal["client_secret", "endpoint_secret", "none"] = "client_secret"  # noqa: S105 - a name
     items: str | None = None
     account_path: str | None = None
     account_header: str | None = None
@@ -196,16 +196,17 @@ class Provider:
     def unsupported_features(self) -> tuple[str, ...]:
         """What the entry asks for and the platform cannot do yet; each by its name in the file."""
         oauth = self.oauth
+        renamed = (
+            oauth.authorization_parameter_names,
+            oauth.token_parameter_names,
+            oauth.refresh_parameter_names,
+        )
+        client_auth = (oauth.token_endpoint_auth_method, oauth.refresh_auth_method)
         asked = {
             f"auth_kind {self.auth_kind}": self.auth_kind != "oauth2_code",
-            "private_key_jwt": "private_key_jwt"
-            in (oauth.token_endpoint_auth_method, oauth.refresh_auth_method),
+            "private_key_jwt": "private_key_jwt" in client_auth,
             "token_method": (oauth.token_method, oauth.refresh_method) != ("POST", "POST"),
-            "parameter_names": bool(
-                oauth.authorization_parameter_names
-                or oauth.token_parameter_names
-                or oauth.refresh_parameter_names
-            ),
+            "parameter_names": any(renamed),
             "refresh_auth_method": oauth.refresh_auth_method is not None,
             "renews_with access_token": oauth.renews_with == "access_token",
             "secondary_tokens": bool(oauth.secondary_tokens),

@@ -1,7 +1,7 @@
 """Filling an entry's templates with a connection's values, so that no value can lead a request elsewhere.
 
-RFC 3986 section 3.2 decides where an authority ends; a value that a customer typed must not decide it. A value
-in the host is one DNS label, or a whole host that ends with an allowed suffix; in path and query it is
+RFC 3986 section 3.2 decides where an authority ends; a value that a customer typed must not decide it. A
+value in the host is one DNS label, or a whole host that ends with an allowed suffix; in path and query it is
 percent-encoded; the finished URL is parsed again and its host compared with the one that was meant.
 """
 
@@ -56,11 +56,7 @@ def render_host(
         return check_label(name, value)
 
     host = _fill(template, values, checked)
-    if (
-        host != host.lower()
-        or not all(_LABEL.fullmatch(label) for label in host.split("."))
-        or len(host) > 253
-    ):
+    if not _is_host(host):
         raise InvalidConnectionField(_names(template), "does not make a host name")
     return host
 
@@ -83,11 +79,14 @@ def check_host(name: str, value: str, suffixes: tuple[str, ...]) -> str:
     A suffix that begins with a dot needs at least one label before it; another is the whole host itself.
     """
     host = value.lower() if value.isascii() else ""
-    is_host = len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.split("."))
     is_allowed = any(host.endswith(s) and host != s if s.startswith(".") else host == s for s in suffixes)
-    if not is_host or not is_allowed:
+    if not _is_host(host) or not is_allowed:
         raise InvalidConnectionField(name, "is not a host of this provider")
     return host
+
+
+def _is_host(host: str) -> bool:
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.split("."))
 
 
 def _fill(template: str, values: Mapping[str, str], transform: Callable[[str, str], str]) -> str:

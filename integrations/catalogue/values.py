@@ -16,6 +16,10 @@ from .provider import ConnectionField, IdentityProbe, Provider
 from .templates import check_host, check_label, placeholders, render, render_host
 
 
+EVERYBODY = ("customer", "partner", "staff")
+_ONE_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_]+\}")
+
+
 def check_connection_field(field: ConnectionField, value: str) -> str:
     """The value in the form to store: without spaces around it, host parts in lower case.
 
@@ -41,7 +45,7 @@ def check_connection_fields(
     provider: Provider,
     given: Mapping[str, str],
     *,
-    asked_of: Iterable[str] = ("customer", "partner", "staff"),
+    asked_of: Iterable[str] = EVERYBODY,
 ) -> dict[str, str]:
     """All given values checked. Raises MissingValue for a required field that is not there, and
     InvalidConnectionField for a bad value or a name that the provider (or those asked) does not have."""
@@ -123,16 +127,13 @@ def account_url(probe: IdentityProbe, values: Mapping[str, str]) -> str | None:
     """The address of the account in the provider's own pages, or None when a value is missing or odd."""
     if probe.account_url is None:
         return None
-    hosts = {name: probe.account_url_host_suffixes for name in placeholders(probe.account_url)}
+    hosts = dict.fromkeys(placeholders(probe.account_url), probe.account_url_host_suffixes)
     authority = probe.account_url.partition("://")[2].partition("/")[0]
-    whole = hosts if PLACEHOLDER_IS_HOST.fullmatch(authority) else {}
+    whole = hosts if _ONE_PLACEHOLDER.fullmatch(authority) else {}
     try:
         return render(probe.account_url, values, whole_hosts=whole)
     except (MissingValue, InvalidConnectionField):
         return None
-
-
-PLACEHOLDER_IS_HOST = re.compile(r"\{[A-Za-z0-9_]+\}")
 
 
 def _checked_for(provider: Provider, template: str, values: Mapping[str, str]) -> Mapping[str, str]:
