@@ -8,7 +8,7 @@ from typing import Literal
 
 from .oauth_settings import NOTHING
 
-TimeUnit = Literal["s", "ms", "epoch_s", "epoch_ms", "http_date", "duration", "auto"]
+TimeUnit = Literal["s", "ms", "epoch_s", "epoch_ms", "http_date", "iso8601", "duration", "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,16 @@ class ClosedPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredSignal:
-    """An API answer that says that the access token expired: a status and, if given, a value in its JSON."""
+    """An API answer that says that the access token expired: a status and, if given, a value in its JSON.
+
+    `only_when_stale`: the answer has other meanings too and counts only when the token is not known to be
+    fresh by its own lifetime.
+    """
 
     status: int
     path: str | None = None
     values: tuple[str, ...] = ()
+    only_when_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

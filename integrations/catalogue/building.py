@@ -7,12 +7,13 @@ import typing
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import date
-from functools import cache
 from typing import Any, TypeVar
 
 from .frozen import FrozenMap
 
 T = TypeVar("T")
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
 
 
 def build(cls: type[T], document: Mapping[str, Any]) -> T:
@@ -21,9 +22,10 @@ def build(cls: type[T], document: Mapping[str, Any]) -> T:
     return cls(**{name: _value(hints[name], value) for name, value in document.items()})
 
 
-@cache
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]
 
 
 def _value(hint: Any, value: Any) -> Any:

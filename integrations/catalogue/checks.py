@@ -124,6 +124,9 @@ def _template_uses(provider: Provider) -> Iterator[tuple[str, str, frozenset[str
                 template,
                 callback | CLIENT_VALUES | TOKEN_VALUES,
             )
+    for path, capture in _captures(provider):
+        yield f"{path}.equals", capture.equals or "", before
+    yield "$.account_id_template", provider.account_id_template or "", after
     yield "$.api.base_url", provider.api.base_url, after
     for index, host in enumerate(provider.api.hosts):
         yield f"$.api.hosts[{index}]", host, after

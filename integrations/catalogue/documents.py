@@ -27,7 +27,7 @@ class _JsonLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]  # stubs lack it
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise DuplicateKey(None, None, "a key must be text; put it into quotes", key_node.start_mark)
             if key in seen:

@@ -88,11 +88,13 @@ class Capture:
     """A value that the provider tells us and that templates may use as `{store_as}`.
 
     `takes` "host": the value is a URL or a host name, of which the host is kept; it must end with one of
-    `allowed_host_suffixes` (each begins with a dot, or is a whole host name).
+    `allowed_host_suffixes` (each begins with a dot, or is a whole host name). `equals` is a template that the
+    value must be equal to (Shopify: the shop that the customer named).
     """
 
     store_as: str
     pattern: str | None = None
+    equals: str | None = None
     takes: Literal["value", "host"] = "value"
     allowed_host_suffixes: tuple[str, ...] = ()
 

@@ -67,7 +67,8 @@ class IdentityProbe:
     are several; all other paths are then relative to one item. `extras` maps a name to a path; the values are
     kept with the connection and usable in templates. `account_url` is a template over extras, connection
     values and `account_id`; a placeholder that is its whole host must end with one of
-    `account_url_host_suffixes`. `must`: values (as JSON text) without which the answer counts as a failure.
+    `account_url_host_suffixes`. `account_url_path` is the path of such an address in
+    the answer. `must`: values (as JSON text) without which the answer counts as a failure.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -79,6 +80,7 @@ class IdentityProbe:
     account_id: str | None = None
     name: str | None = None
     account_url: str | None = None
+    account_url_path: str | None = None
     account_url_host_suffixes: tuple[str, ...] = ()
     extras: Mapping[str, str] = NOTHING
     must: Mapping[str, str] = NOTHING
@@ -89,15 +91,18 @@ class IdentityProbe:
 class Revocation:
     """How a grant is ended at the provider.
 
-    `url` is a template; `{token}` in it puts the token into the path and no body is sent. `sends` lists the
-    tokens in the order in which they are tried; the first that the connection has is sent. `params` are
-    further templates. `shared_by_account`: ends the access of other connections to the same account too.
+    `url` is a template; `{token}` in it puts the token into the path and no parameters are sent. `sends`
+    lists the tokens in the order in which they are tried; the first that the connection has is sent. With
+    `auth` "bearer" or "api" (as api.credential says) the access token is the credential too.
+    `token_parameter` None: the token is not sent as a parameter. With method GET the parameters go into the
+    query. `params` are further templates. `shared_by_account`: ends the access of other connections to the
+    same account too.
     """
 
     url: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
-    auth: Literal["client_secret_post", "client_secret_basic", "bearer", "none"] = "client_secret_post"
-    token_parameter: str = "token"  # noqa: S105 - a parameter's name
+    auth: Literal["client_secret_post", "client_secret_basic", "bearer", "api", "none"] = "client_secret_post"
+    token_parameter: str | None = "token"  # noqa: S105 - a parameter's name
     sends: tuple[Literal["refresh_token", "access_token"], ...] = ("refresh_token",)
     token_type_hint: bool = False
     body_format: BodyFormat = "form"
@@ -109,7 +114,10 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """`meaning` is what a customer reads; `tier` the plan that the account needs ("" when unknown)."""
+    """`meaning` is what a customer reads; `tier` the plan that the account needs ("" when unknown).
+
+    `implies` names scopes that come with this one and may be missing from the granted list.
+    """
 
     name: str
     meaning: str
@@ -117,6 +125,7 @@ class Scope:
     tier: str = ""
     kind: ScopeKind = "public"
     paid: bool = False
+    implies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +170,10 @@ class Sdk:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Provider:
-    """An entry of the catalogue; compared and hashed by identity."""
+    """An entry of the catalogue; compared and hashed by identity.
+
+    `account_id_template` tells the account's id when no identity probe does (QuickBooks: `{realm_id}`).
+    """
 
     id: str
     display_name: str
@@ -178,6 +190,7 @@ class Provider:
     connection_fields: tuple[ConnectionField, ...] = ()
     api: Api
     identity: tuple[IdentityProbe, ...] = ()
+    account_id_template: str | None = None
     revocation: Revocation | None = None
     scopes: tuple[Scope, ...] = ()
     webhooks: WebhookRules | None = None

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from .errors import InvalidConnectionField, MissingValue
 from .oauth_settings import Capture
+from .paths import lookup
 from .provider import ConnectionField, IdentityProbe, Provider
 from .templates import check_host, check_label, placeholders, render, render_host
 
-
+NO_VALUES: Mapping[str, str] = {}
 EVERYBODY = ("customer", "partner", "staff")
 _ONE_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_]+\}")
 
@@ -62,13 +63,18 @@ def check_connection_fields(
     return checked
 
 
-def captured(rule: Capture, raw: str) -> str:
-    """What a capture keeps of a value that the provider sent; raises InvalidConnectionField."""
+def captured(rule: Capture, raw: str, *, values: Mapping[str, str] = NO_VALUES) -> str:
+    """What a capture keeps of a value that the provider sent; raises InvalidConnectionField.
+
+    values are what the connection has already; a rule with `equals` compares with them.
+    """
     value = raw
     if rule.takes == "host":
         value = check_host(rule.store_as, _host_of(raw), rule.allowed_host_suffixes)
     if not value or not value.isprintable() or (rule.pattern and not re.fullmatch(rule.pattern, value)):
         raise InvalidConnectionField(rule.store_as, "the provider sent a value of an unexpected shape")
+    if rule.equals is not None and value != render(rule.equals, values):
+        raise InvalidConnectionField(rule.store_as, "the provider sent another value than the one asked for")
     return value
 
 
@@ -123,8 +129,14 @@ def resolve_headers(provider: Provider, values: Mapping[str, str]) -> dict[str, 
     return headers
 
 
-def account_url(probe: IdentityProbe, values: Mapping[str, str]) -> str | None:
-    """The address of the account in the provider's own pages, or None when a value is missing or odd."""
+def account_url(probe: IdentityProbe, values: Mapping[str, str], *, answer: object = None) -> str | None:
+    """The address of the account in the provider's own pages, or None when a value is missing or odd.
+
+    values are the connection's, the extras of all probes and account_id; answer is the probe's JSON (or the
+    chosen item of it).
+    """
+    if probe.account_url_path is not None:
+        return _told_url(probe, lookup(answer, probe.account_url_path))
     if probe.account_url is None:
         return None
     hosts = dict.fromkeys(placeholders(probe.account_url), probe.account_url_host_suffixes)
@@ -134,6 +146,16 @@ def account_url(probe: IdentityProbe, values: Mapping[str, str]) -> str | None:
         return render(probe.account_url, values, whole_hosts=whole)
     except (MissingValue, InvalidConnectionField):
         return None
+
+
+def _told_url(probe: IdentityProbe, told: object) -> str | None:
+    if not isinstance(told, str) or not told.startswith("https://"):
+        return None
+    try:
+        check_host("account_url", urlsplit(told).netloc, probe.account_url_host_suffixes)
+    except ValueError:
+        return None
+    return told if told.isprintable() and told.isascii() and " " not in told else None
 
 
 def _checked_for(provider: Provider, template: str, values: Mapping[str, str]) -> Mapping[str, str]:
