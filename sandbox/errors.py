@@ -44,9 +44,8 @@ class SandboxError(Exception):
 
     def body(self, correlation_id: str) -> dict[str, Any]:
         """The JSON body as sent, with this request's correlation id."""
-        payload = dict(self.payload)
-        ordered = {key: payload.pop(key) for key in ("status", "message") if key in payload}
-        return {**ordered, "correlationId": correlation_id, **payload}
+        head = {key: self.payload[key] for key in ("status", "message") if key in self.payload}
+        return head | {"correlationId": correlation_id} | self.payload
 
 
 class OAuthError(SandboxError):

@@ -8,7 +8,19 @@ from time import time
 
 from aiohttp import web
 
-from sandbox import account_info, authorize, control, developer, echo, faults, introspection, tokens
+from sandbox import (
+    account_info,
+    authorize,
+    control,
+    developer,
+    echo,
+    faults,
+    files,
+    forms,
+    introspection,
+    tokens,
+)
+from sandbox.crm import ROUTES as CRM_ROUTES
 from sandbox.errors import SandboxError, not_found, refuse
 from sandbox.routing import Route, Router
 from sandbox.wire import Call, json_reply
@@ -36,6 +48,9 @@ ROUTER = Router(
         *tokens.ROUTES,
         *introspection.ROUTES,
         *account_info.ROUTES,
+        *CRM_ROUTES,
+        *forms.ROUTES,
+        *files.ROUTES,
         *echo.ROUTES,
         *developer.ROUTES,
         *control.ROUTES,
