@@ -85,7 +85,7 @@ def _host_of(raw: str) -> str:
         parts = urlsplit(raw)
     except ValueError:
         return ""
-    is_plain_origin = parts.scheme == "https" and parts.netloc == (parts.hostname or "")
+    is_plain_origin = parts.scheme == "https" and parts.netloc.lower() == (parts.hostname or "")
     return parts.netloc if is_plain_origin else ""
 
 

@@ -1,0 +1,160 @@
+"""What holds for every entry; a new file is tested by being there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from integrations.catalogue import PROVIDERS_FOLDER, Provider, all_providers, get, load, validate
+
+PROVIDERS = [pytest.param(provider, id=provider.id) for provider in load(PROVIDERS_FOLDER).values()]
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+def test_every_file_of_the_folder_is_right() -> None:
+    assert validate(PROVIDERS_FOLDER) == []
+
+
+def test_stackgo_s_eight_connectors_are_there_under_its_words() -> None:
+    assert {provider.id: provider.stackgo_name for provider in all_providers()} == {
+        "hubspot": "hubspot",
+        "pipedrive": "pipedrive",
+        "xero": "xero",
+        "shopify": "shopify",
+        "atlassian": "atlassian",
+        "quickbooks": "quick-books",
+        "procore": "procore",
+        "servicenow": "servicenow",
+    }
+
+
+@each_provider
+def test_every_entry_can_be_connected(provider: Provider) -> None:
+    assert provider.is_supported
+
+
+@each_provider
+def test_every_entry_says_where_its_facts_come_from(provider: Provider) -> None:
+    head = (PROVIDERS_FOLDER / f"{provider.id}.yaml").read_text(encoding="utf-8").partition("\nid: ")[0]
+    assert "ource" in head
+    assert re.search(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", head)
+    assert provider.last_checked is not None
+
+
+@each_provider
+def test_every_entry_tells_staff_the_redirect_uri_once(provider: Provider) -> None:
+    assert "".join(provider.setup_steps).count("{redirect_uri}") == 1
+
+
+@each_provider
+def test_every_meaning_is_words_and_not_the_scope_s_name(provider: Provider) -> None:
+    for scope in provider.scopes:
+        assert scope.meaning != scope.name
+        assert scope.meaning[0].isupper()
+        assert scope.meaning[-1] != "."
+
+
+@each_provider
+def test_implied_scopes_are_scopes_of_the_entry(provider: Provider) -> None:
+    for scope in provider.scopes:
+        assert all(provider.scope_by_name(name) for name in scope.implies)
+
+
+@each_provider
+def test_the_account_s_id_can_be_known(provider: Provider) -> None:
+    assert provider.account_id_template or any(probe.account_id for probe in provider.identity)
+
+
+@each_provider
+def test_tok_25_every_entry_says_whether_a_refresh_token_comes(provider: Provider) -> None:
+    assert provider.oauth.expects_refresh_token is True
+
+
+@each_provider
+def test_the_sdk_s_own_header_is_read_as_a_caller_s_credential(provider: Provider) -> None:
+    placement = provider.api.credential
+    names = {caller.name for caller in provider.api.caller_credentials if caller.kind == "header"}
+    assert placement.name in names
+
+
+def test_con_04_only_shopify_separates_scopes_by_a_comma() -> None:
+    separators = {provider.id: provider.oauth.scope.separator for provider in all_providers()}
+    assert [provider_id for provider_id, separator in separators.items() if separator == ","] == ["shopify"]
+    assert {separator for provider_id, separator in separators.items() if provider_id != "shopify"} == {" "}
+
+
+def test_con_11_extra_authorize_parameters_stay_with_the_provider_that_declares_them() -> None:
+    declared = {
+        p.id: dict(p.oauth.authorization_params) for p in all_providers() if p.oauth.authorization_params
+    }
+    assert declared == {"atlassian": {"audience": "api.atlassian.com", "prompt": "consent"}}
+
+
+def test_con_06_entries_bring_no_scopes_beyond_what_the_provider_demands() -> None:
+    assert {p.id: p.oauth.scope.mandatory for p in all_providers() if p.oauth.scope.mandatory} == {
+        "hubspot": ("oauth",),
+        "xero": ("offline_access",),
+        "atlassian": ("offline_access",),
+    }
+
+
+def test_providers_that_set_scopes_in_their_console_are_sent_none() -> None:
+    assert {p.id for p in all_providers() if not p.oauth.scope.is_sent} == {"pipedrive", "procore"}
+
+
+def test_tok_14_client_credentials_travel_as_each_provider_wants_them() -> None:
+    assert {p.id: p.oauth.token_endpoint_auth_method for p in all_providers()} == {
+        "hubspot": "client_secret_post",
+        "pipedrive": "client_secret_basic",
+        "xero": "client_secret_basic",
+        "shopify": "client_secret_post",
+        "atlassian": "client_secret_post",
+        "quickbooks": "client_secret_basic",
+        "procore": "client_secret_post",
+        "servicenow": "client_secret_post",
+    }
+    assert get("atlassian").oauth.token_body_format == "json"
+
+
+def test_rotation_and_lifetimes_are_those_of_the_fact_table() -> None:
+    def facts(provider: Provider) -> tuple[int | None, int | None, int | None, bool | None]:
+        lives = provider.oauth.lifetimes
+        return (
+            lives.access_token_seconds,
+            lives.refresh_token_idle_seconds,
+            lives.refresh_token_absolute_seconds,
+            provider.oauth.rotates_refresh_token,
+        )
+
+    day = 86400
+    assert {provider.id: facts(provider) for provider in all_providers()} == {
+        "hubspot": (1800, None, None, False),
+        "pipedrive": (3599, 60 * day, None, False),
+        "xero": (1800, 60 * day, None, True),
+        "shopify": (3600, 90 * day, None, True),
+        "atlassian": (3600, 90 * day, 365 * day, True),
+        "quickbooks": (3600, 100 * day, 5 * 365 * day, None),
+        "procore": (5400, None, None, True),
+        "servicenow": (1800, None, 100 * day, True),
+    }
+
+
+def test_ref_16_answers_with_another_meaning_count_only_for_stale_tokens() -> None:
+    signals = {(signal.status, signal.only_when_stale) for signal in get("atlassian").api.expired_signals}
+    assert signals == {(401, False), (403, True), (404, True)}
+
+
+def test_ref_33_atlassian_s_403_for_a_refresh_token_ends_the_grant() -> None:
+    rules = get("atlassian").oauth.verdicts
+    assert [(rule.verdict, rule.errors) for rule in rules if 403 in rule.statuses] == [
+        ("grant_gone", ("invalid_grant",)),
+        ("grant_gone", ("unauthorized_client",)),
+    ]
+
+
+def test_ref_10_no_rule_calls_a_grant_gone_on_a_server_error() -> None:
+    for provider in all_providers():
+        for rule in provider.oauth.verdicts:
+            assert rule.verdict == "temporary" or all(400 <= status < 500 for status in rule.statuses)
+            assert rule.verdict == "temporary" or rule.statuses
