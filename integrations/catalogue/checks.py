@@ -227,9 +227,10 @@ def _scopes(provider: Provider) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield f"$.scopes[{index}].name", f"{name!r} is here twice"
-    for index, name in enumerate(provider.oauth.scope.mandatory):
-        if name not in names:
-            yield f"$.oauth.scope.mandatory[{index}]", "is not one of the entry's scopes"
+    for member in ("mandatory", "default"):
+        for index, name in enumerate(getattr(provider.oauth.scope, member)):
+            if name not in names:
+                yield f"$.oauth.scope.{member}[{index}]", "is not one of the entry's scopes"
     rules = provider.oauth.scope
     if not rules.is_sent and (rules.mandatory or rules.optional_parameter):
         yield "$.oauth.scope.is_sent", "scopes that are not sent cannot be mandatory or optional"

@@ -25,7 +25,8 @@ VerdictName = Literal["grant_gone", "client_wrong", "temporary"]
 class ScopeRules:
     """How scopes travel.
 
-    `mandatory` scopes are always in the `scope` parameter. `optional_parameter` names the parameter for
+    `mandatory` scopes are always in the `scope` parameter; `default` ones are ticked when staff make an
+    integration and never added to a request on their own. `optional_parameter` names the parameter for
     scopes that the customer may lack (HubSpot: optional_scope); None puts all of them into `scope`.
     `is_sent` False: the scopes are set in the provider's console and the parameter must not be sent.
     `granted_separators`: characters that separate granted scopes when they come as one string.
@@ -34,6 +35,7 @@ class ScopeRules:
 
     separator: str = " "
     mandatory: tuple[str, ...] = ()
+    default: tuple[str, ...] = ()
     optional_parameter: str | None = None
     is_sent: bool = True
     granted_separators: str = " "

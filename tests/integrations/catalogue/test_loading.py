@@ -180,6 +180,11 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "$.oauth.scope.mandatory[0]",
         "not one of",
     ),
+    "default scope that is not listed": (
+        (("oauth", "scope", "default"), ["read", "write"]),
+        "$.oauth.scope.default[1]",
+        "not one of",
+    ),
     "mandatory scope that is not sent": (
         (("oauth", "scope", "is_sent"), False),
         "$.oauth.scope.is_sent",

@@ -117,6 +117,67 @@ def test_tok_14_client_credentials_travel_as_each_provider_wants_them() -> None:
     assert get("atlassian").oauth.token_body_format == "json"
 
 
+def test_endpoints_and_hosts_are_those_of_the_providers_pages() -> None:
+    assert {
+        p.id: (p.oauth.authorization_endpoint, p.oauth.token_endpoint, p.api.base_url)
+        for p in all_providers()
+    } == {
+        "hubspot": (
+            "https://app.hubspot.com/oauth/authorize",
+            "https://api.hubapi.com/oauth/2026-09/token",
+            "https://api.hubapi.com",
+        ),
+        "pipedrive": (
+            "https://oauth.pipedrive.com/oauth/authorize",
+            "https://oauth.pipedrive.com/oauth/token",
+            "https://{api_domain_host}",
+        ),
+        "xero": (
+            "https://login.xero.com/identity/connect/authorize",
+            "https://identity.xero.com/connect/token",
+            "https://api.xero.com",
+        ),
+        "shopify": (
+            "https://{shop}.myshopify.com/admin/oauth/authorize",
+            "https://{shop}.myshopify.com/admin/oauth/access_token",
+            "https://{shop}.myshopify.com",
+        ),
+        "atlassian": (
+            "https://auth.atlassian.com/authorize",
+            "https://auth.atlassian.com/oauth/token",
+            "https://api.atlassian.com",
+        ),
+        "quickbooks": (
+            "https://appcenter.intuit.com/connect/oauth2",
+            "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
+            "https://quickbooks.api.intuit.com",
+        ),
+        "procore": (
+            "https://login.procore.com/oauth/authorize",
+            "https://login.procore.com/oauth/token",
+            "https://api.procore.com",
+        ),
+        "servicenow": (
+            "https://{instance}.service-now.com/oauth_auth.do",
+            "https://{instance}.service-now.com/oauth_token.do",
+            "https://{instance}.service-now.com",
+        ),
+    }
+
+
+def test_grants_are_ended_where_the_provider_offers_it() -> None:
+    offered = {p.id: (p.revocation.method, p.revocation.url) for p in all_providers() if p.revocation}
+    assert offered == {
+        "hubspot": ("POST", "https://api.hubapi.com/oauth/2026-09/token/revoke"),
+        "pipedrive": ("POST", "https://oauth.pipedrive.com/oauth/revoke"),
+        "xero": ("POST", "https://identity.xero.com/connect/revocation"),
+        "shopify": ("DELETE", "https://{shop}.myshopify.com/admin/api_permissions/current.json"),
+        "quickbooks": ("POST", "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"),
+        "procore": ("POST", "https://login.procore.com/oauth/revoke"),
+        "servicenow": ("GET", "https://{instance}.service-now.com/oauth_revoke_token.do"),
+    }
+
+
 def test_rotation_and_lifetimes_are_those_of_the_fact_table() -> None:
     def facts(provider: Provider) -> tuple[int | None, int | None, int | None, bool | None]:
         lives = provider.oauth.lifetimes
