@@ -1,0 +1,97 @@
+"""Sealed: a secret as it lies in the database, tied to the row and column that it was sealed for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import InvalidToken
+
+from sealing import keyring
+from sealing.errors import UnreadableSecret
+from sealing.secret import Secret, from_bytes, to_bytes
+
+if TYPE_CHECKING:
+    from django.db import models
+
+
+class Sealed:
+    """Ciphertext and its place. Nothing is decrypted before `open()`; equality is that of the ciphertext.
+
+    `values()` yields it without the row's primary key: `bind(pk)` adds that. May be pickled and cached, since
+    it holds ciphertext alone.
+    """
+
+    __slots__ = ("ciphertext", "column", "pk")
+
+    def __init__(self, ciphertext: bytes, *, column: str, pk: object = None) -> None:
+        """column is "db_table.column"; pk is as the model's primary key field yields it."""
+        self.ciphertext = ciphertext
+        self.column = column
+        self.pk = pk
+
+    @classmethod
+    def make(cls, secret: Secret, *, column: str, pk: object) -> Sealed:
+        """Seal for one place. Outside this package use `seal()`, which checks the place."""
+        sealed = cls(b"", column=column, pk=pk)
+        sealed.ciphertext = keyring.ring().encrypt(to_bytes(secret), context=sealed.context)
+        return sealed
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the row is known."""
+        return self.pk is not None
+
+    @property
+    def context(self) -> str:
+        """The place, "db_table.column:pk". Raises ValueError when the row is not known."""
+        if self.pk is None:
+            raise ValueError(f"A sealed value of {self.column} without its row; call bind(pk) first.")
+        return f"{self.column}:{self.pk}"
+
+    def bind(self, pk: object) -> Sealed:
+        """The same ciphertext as the value of the row pk."""
+        return Sealed(self.ciphertext, column=self.column, pk=pk)
+
+    def open(self) -> Secret:
+        """Decrypt. Raises UnreadableSecret."""
+        context = self.context
+        try:
+            return from_bytes(keyring.ring().decrypt(self.ciphertext, context=context))
+        except (InvalidToken, UnicodeDecodeError):
+            raise UnreadableSecret(context) from None
+
+    def is_readable(self) -> bool:
+        """Whether open() would succeed. It decrypts: not for long lists."""
+        try:
+            self.open()
+        except UnreadableSecret:
+            return False
+        return True
+
+    def is_under_newest_key(self) -> bool:
+        """Whether rotation has nothing to do here."""
+        return keyring.ring().is_newest(self.ciphertext, context=self.context)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sealed):
+            return NotImplemented
+        return self.ciphertext == other.ciphertext
+
+    def __hash__(self) -> int:
+        return hash(self.ciphertext)
+
+    def __repr__(self) -> str:
+        return f"<Sealed {self.column}:{self.pk if self.is_bound else '?'}>"
+
+
+def seal(secret: Secret | str, *, model: type[models.Model], field: str, pk: Any) -> Sealed:
+    """Seal a value for the named field of the row pk, as `queryset.update(token=seal(…))` needs it.
+
+    Raises TypeError when the field is no SealedField, ValueError without a pk.
+    """
+    from sealing.fields import SealedField
+
+    target = model._meta.get_field(field)
+    if not isinstance(target, SealedField):
+        raise TypeError(f"{model._meta.label}.{field} is not a SealedField.")
+    return target.seal(secret if isinstance(secret, Secret) else Secret(secret), pk=pk)
