@@ -1,0 +1,51 @@
+"""How our views look in the OpenAPI 3.1 schema: problem+json on every error, credentials as security schemes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+
+from accounts.api.problems import CODES, CONTENT_TYPE
+from accounts.api.serializers import ProblemSerializer
+
+#: what any authenticated call may answer
+_COMMON = (400, 401, 403, 404, 429)
+
+
+class PatchbaySchema(AutoSchema):
+    """Adds the problems that every operation may answer unless the view documents its own."""
+
+    def get_response_serializers(self) -> Any:
+        described = super().get_response_serializers()
+        return described
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in getattr(self.view, "problem_statuses", _COMMON if self.get_auth() else ()):
+            if str(status) not in bodies:
+                titles = sorted({title for code_status, title in CODES.values() if code_status == status})
+                response = OpenApiResponse(ProblemSerializer, description=" / ".join(titles))
+                bodies[str(status)] = self._get_response_for_code(
+                    response, str(status), media_types=[CONTENT_TYPE], direction=direction
+                )
+        return bodies
+
+
+class PartnerAuthenticationScheme(OpenApiAuthenticationExtension):
+    """Bearer (API key or issued token) or Basic (clientId:clientSecret)."""
+
+    target_class = "accounts.api.authentication.PartnerAuthentication"
+    name = ["bearer", "basic"]  # type: ignore[assignment]  # two schemes of one class
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        return [
+            {"type": "http", "scheme": "bearer", "description": "The API key, or a token from /oauth/token."},
+            {
+                "type": "http",
+                "scheme": "basic",
+                "description": "clientId as user name, clientSecret as password.",
+            },
+        ]

@@ -1,0 +1,96 @@
+"""`/oauth/token`: the client credentials grant for partner apps; health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.parsers import FormParser, JSONParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import credentials, health
+from accounts.api.authentication import decode_basic
+from accounts.api.problems import Problem
+from accounts.api.serializers import TokenErrorSerializer, TokenReplySerializer, TokenRequestSerializer
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class TokenView(APIView):
+    """Exchange clientId and clientSecret for an access token that lives 24 hours."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [AllowAny]
+    parser_classes = [FormParser, JSONParser]
+
+    @extend_schema(
+        operation_id="issue_token",
+        tags=["authentication"],
+        auth=[],
+        request={
+            "application/x-www-form-urlencoded": TokenRequestSerializer,
+            "application/json": TokenRequestSerializer,
+        },
+        responses={200: TokenReplySerializer, 400: TokenErrorSerializer, 401: TokenErrorSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        data = request.data if hasattr(request.data, "get") else {}
+        grant_type = _text(data, "grant_type")
+        client_id, client_secret = _client(request, data)
+        credential = credentials.by_client_secret(client_id, client_secret, now=timezone.now())
+        if credential is None:
+            return _refusal("invalid_client", "The client id or the client secret is not right.", status=401)
+        if grant_type != "client_credentials":
+            return _refusal("unsupported_grant_type", "grant_type must be client_credentials.", status=400)
+        token, seconds = credentials.issue_token(credential, now=timezone.now())
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": seconds}
+        return Response(body, headers=_NO_STORE)
+
+
+def _text(data: Any, name: str) -> str:
+    value = data.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _client(request: Request, data: Any) -> tuple[str, str]:
+    """Client authentication by HTTP Basic or in the body (RFC 6749 section 2.3.1)."""
+    scheme, _, encoded = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return decode_basic(encoded.strip())
+        except AuthenticationFailed:
+            return "", ""
+    return _text(data, "client_id"), _text(data, "client_secret")
+
+
+def _refusal(error: str, description: str, *, status: int) -> Response:
+    """An error of RFC 6749 section 5.2 that is a problem of RFC 9457 too."""
+    code = "not_authenticated" if status == 401 else "invalid_request"
+    members = {"error": error, "error_description": description}
+    if status == 400:
+        members["field"] = "grant_type"
+    raise Problem(code, description, members, {"Pragma": "no-cache"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 only while every registered check is well; each is named in the JSON."""
+    results = health.run()
+    is_ready = all(result.is_well for result in results.values())
+    body = {
+        "status": "ready" if is_ready else "not_ready",
+        "checks": {
+            name: {"status": "ok"} if result.is_well else {"status": "failing", "detail": result.detail}
+            for name, result in results.items()
+        },
+    }
+    return JsonResponse(body, status=200 if is_ready else 503)

@@ -1,0 +1,76 @@
+"""What is known of the request in hand: its id and the caller's address."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    request_id: str = ""
+    address: str | None = None
+
+
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+
+
+def current() -> RequestContext:
+    return _current.get()
+
+
+def new_request_id() -> str:
+    """128 random bits; ours alone, so that a caller cannot forge the trail of another request."""
+    return secrets.token_hex(16)
+
+
+def enter(request_id: str, address: str | None) -> Any:
+    """Make this the current request; give the result to leave()."""
+    return _current.set(RequestContext(request_id, address))
+
+
+def leave(token: Any) -> None:
+    _current.reset(token)
+
+
+@lru_cache(maxsize=8)
+def _networks(trusted: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(ipaddress.ip_network(entry, strict=False) for entry in trusted)
+
+
+def address_from(remote: str, forwarded_for: str, trusted: tuple[str, ...]) -> str | None:
+    """The caller's address: the last hop of X-Forwarded-For that is no trusted proxy, else the peer itself.
+
+    X-Forwarded-For is read only when the peer is one of TRUSTED_PROXIES, and from the right: what stands
+    further left was written by whoever sent it.
+    """
+    networks = _networks(trusted)
+    hops = [remote, *reversed([part.strip() for part in forwarded_for.split(",") if part.strip()])]
+    address: str | None = None
+    for hop in hops:
+        try:
+            parsed = ipaddress.ip_address(hop)
+        except ValueError:
+            break
+        address = str(parsed)
+        if not any(parsed in network for network in networks):
+            break
+    return address
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The caller's address of a Django request, as text, or None when it has none."""
+    return address_from(
+        request.META.get("REMOTE_ADDR", ""),
+        request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        tuple(settings.TRUSTED_PROXIES),
+    )

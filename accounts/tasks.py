@@ -1,0 +1,25 @@
+"""Schedules of accounts: the worker's heartbeat, old tokens."""
+
+from __future__ import annotations
+
+import socket
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts.models import IssuedToken, WorkerHeartbeat
+
+
+@shared_task(name="accounts.tasks.worker_heartbeat", expires=30)
+def worker_heartbeat() -> None:
+    """Tell `readyz` that messages reach a worker."""
+    WorkerHeartbeat.objects.update_or_create(
+        name=socket.gethostname(), defaults={"beaten_at": timezone.now()}
+    )
+
+
+@shared_task(name="accounts.tasks.purge_issued_tokens")
+def purge_issued_tokens() -> int:
+    """Delete issued tokens that no longer open anything; returns how many."""
+    deleted, _ = IssuedToken.objects.filter(expires_at__lt=timezone.now()).delete()
+    return deleted

@@ -1,0 +1,31 @@
+"""The Celery application. Messages carry row ids only; the database, not the broker, remembers work."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("patchbay")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def prepare_folder_broker(sender: Celery, **_: Any) -> None:
+    """Make the folders of the server-less broker, closed to other users.
+
+    kombu moves each message through the temp folder, which must lie on the same file system.
+    """
+    from django.conf import settings
+
+    if not settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        return
+    for name in ("messages", "control", "tmp"):
+        (settings.BROKER_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.BROKER_DIR.chmod(0o700)
+    tempfile.tempdir = str(settings.BROKER_DIR / "tmp")

@@ -1,0 +1,66 @@
+"""Logging: one line an event, JSON in production, every line through the secret masker."""
+
+from __future__ import annotations
+
+import logging.config
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from integrations.oauth.masking import mask_secrets
+
+_MAX_LENGTH = 4_000
+
+
+def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A net under the rule that nothing secret is logged: members that look secret lose their value."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = mask_secrets(value, max_length=_MAX_LENGTH)
+    return event
+
+
+def configure(settings: dict[str, Any]) -> None:
+    """Called by Django with settings.LOGGING: {"level", "is_json"}."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _mask,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings["is_json"]
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": [*shared[:4], structlog.stdlib.ExtraAdder(), *shared[4:]],
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+                }
+            },
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["console"], "level": settings["level"]},
+            "loggers": {
+                # The access log would carry connect tokens and codes in its URLs.
+                "uvicorn.access": {"level": "CRITICAL", "propagate": False},
+                "uvicorn": {"level": settings["level"]},
+                "django.server": {"level": "WARNING"},
+                "celery.beat": {"level": "WARNING"},
+                "celery.app.trace": {"level": "WARNING"},
+            },
+        }
+    )

@@ -1,0 +1,23 @@
+"""Every path, in one place per app."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+
+from accounts.api.views import TokenView, readyz
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("readyz", readyz, name="readyz"),
+    path("oauth/token", TokenView.as_view(), name="token"),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("", include("proxy.urls")),
+    path("", include("integrations.urls")),
+]
+
+handler400 = "accounts.pages.bad_request"
+handler403 = "accounts.pages.permission_denied"
+handler404 = "accounts.pages.not_found"
+handler500 = "accounts.pages.server_error"

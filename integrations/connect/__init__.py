@@ -1,0 +1,58 @@
+"""The connect flow: links, attempts, the callback, reconnecting, the customer's own page."""
+
+from integrations.connect.attempts import Started, start
+from integrations.connect.browser import browser_cookie, is_browser_secret, new_browser_secret
+from integrations.connect.callback import Finished, finish, result_url
+from integrations.connect.consent import Consent, ConsentScope, describe
+from integrations.connect.links import (
+    LinkRequest,
+    NewLink,
+    create_link,
+    find_link,
+    link_data,
+    link_status,
+    mark_opened,
+    require_usable,
+    revoke_link,
+)
+from integrations.connect.manage import (
+    ManageEntry,
+    create_manage_link,
+    find_manage_link,
+    manage_act,
+    manage_entries,
+    manage_reconnect,
+    register_uses,
+)
+from integrations.connect.reconnect import open_reconnect
+
+__all__ = [
+    "Consent",
+    "ConsentScope",
+    "Finished",
+    "LinkRequest",
+    "ManageEntry",
+    "NewLink",
+    "Started",
+    "browser_cookie",
+    "create_link",
+    "create_manage_link",
+    "describe",
+    "find_link",
+    "find_manage_link",
+    "finish",
+    "is_browser_secret",
+    "link_data",
+    "link_status",
+    "manage_act",
+    "manage_entries",
+    "manage_reconnect",
+    "mark_opened",
+    "new_browser_secret",
+    "open_reconnect",
+    "register_uses",
+    "require_usable",
+    "result_url",
+    "revoke_link",
+    "start",
+]

@@ -1,0 +1,101 @@
+"""Starting an attempt: one state, one verifier, one browser, ten minutes (design rule 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from egress import upstream_map
+from integrations import catalogue
+from integrations.catalogue import InvalidConnectionField, MissingValue, Provider
+from integrations.connect.consent import known_values
+from integrations.connect.links import require_usable
+from integrations.errors import InvalidInput, NotFound
+from integrations.models import AuthorizationAttempt, ConnectLink
+from integrations.oauth import pkce, state
+from integrations.oauth.authorization_request import build_authorization_url
+from sealing import Secret
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Started:
+    """An attempt and the URL that the browser goes to; the URL holds the state, so it is not logged."""
+
+    attempt: AuthorizationAttempt
+    authorization_url: str
+    provider_name: str
+
+    def __repr__(self) -> str:
+        return f"<Started {self.attempt.pk}>"
+
+
+def start(link: ConnectLink, *, browser_secret: str, values: Mapping[str, str]) -> Started:
+    """Begin one trip to the provider. values are what the customer typed into the connection fields.
+
+    Raises LinkUnusable, InvalidInput for a field, NotFound when the integration is off or gone.
+    """
+    now = timezone.now()
+    require_usable(link, now=now)
+    integration = link.integration
+    if not integration.is_enabled or not link.partner.is_active:
+        raise NotFound("This integration is switched off.")
+    provider = integration.provider
+    client = integration.clients.filter(is_current=True).first()
+    if client is None or not provider.is_supported:
+        raise NotFound("This integration is not ready to be used.")
+    config = _config(link, provider, values)
+    state_value = state.new_state()
+    verifier = None if provider.oauth.pkce == "forbidden" else pkce.new_code_verifier()
+    attempt = AuthorizationAttempt.objects.create(
+        link=link,
+        client=client,
+        state_sha256=state.digest(state_value),
+        browser_sha256=state.digest(browser_secret),
+        code_verifier=Secret(verifier) if verifier else None,
+        redirect_uri=integration.redirect_uri,
+        scopes=link.scopes,
+        optional_scopes=link.optional_scopes,
+        connection_config=config,
+        expires_at=now + timedelta(seconds=settings.ATTEMPT_SECONDS),
+    )
+    url = authorization_url(attempt, provider, state_value=state_value, verifier=verifier)
+    return Started(attempt, upstream_map.public_location(url), provider.display_name)
+
+
+def authorization_url(
+    attempt: AuthorizationAttempt, provider: Provider, *, state_value: str, verifier: str | None
+) -> str:
+    """The provider's authorize URL of an attempt (RFC 6749 section 4.1.1)."""
+    oauth = provider.oauth
+    values = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    return build_authorization_url(
+        catalogue.render_url(provider, oauth.authorization_endpoint, values),
+        client_id=attempt.client.client_id,
+        redirect_uri=attempt.redirect_uri,
+        scopes=attempt.scopes,
+        state=state_value,
+        scope_separator=oauth.scope.separator,
+        code_challenge=pkce.code_challenge(verifier) if verifier else None,
+        extra_params=oauth.authorization_params,
+        optional_scopes=attempt.optional_scopes,
+        optional_scope_parameter=oauth.scope.optional_parameter,
+        sends_scope=oauth.scope.is_sent,
+    )
+
+
+def _config(link: ConnectLink, provider: Provider, typed: Mapping[str, str]) -> dict[str, str]:
+    """Stored and typed values together, checked before any network call (CON-19)."""
+    staff_fields = {field.name for field in provider.connection_fields if field.asked_of == "staff"}
+    known = {name: value for name, value in known_values(link).items() if name not in staff_fields}
+    asked = {field.name for field in provider.connection_fields if field.asked_of != "staff"}
+    given = {**{name: value for name, value in typed.items() if name in asked}, **known}
+    try:
+        return catalogue.check_connection_fields(provider, given, asked_of=("customer", "partner"))
+    except MissingValue as error:
+        raise InvalidInput(error.field, "Please fill this in.") from error
+    except InvalidConnectionField as error:
+        raise InvalidInput(error.field, f"This {error.reason}.") from error

@@ -1,0 +1,162 @@
+"""The callback: prove whose it is, claim it once, exchange, store, and show the same outcome to every repeat."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.utils import timezone
+
+from integrations.connect import completion
+from integrations.errors import CallbackRefused
+from integrations.models import AuthorizationAttempt, Connection, ConnectLink
+from integrations.models.link import Outcome
+from integrations.oauth import state
+from integrations.oauth.callback import Callback, parse_callback
+
+#: how long a parallel callback waits for the first one's outcome
+WAIT_SECONDS = 25.0
+_POLL_SECONDS = 0.1
+
+SENTENCES = {
+    "connected": "You are connected.",
+    "denied": "You did not grant access, so nothing was connected.",
+    "rejected": "The provider did not accept the authorization. Please try again.",
+    "unavailable": "The provider could not be reached just now. Please try again in a minute.",
+    "bad_response": "The provider gave an answer that could not be understood. Please try again.",
+    "misconfigured": "The provider does not accept this app's settings. Its operator has to correct them.",
+    "account_mismatch": "You chose another account than the one that was connected before.",
+    "integration_gone": "This integration was removed while you were away.",
+    "issuer_mismatch": "The answer came from another server than the one you were sent to.",
+    "link_used": "This link has been used in the meantime.",
+    "bad_parameter": "The provider's answer holds a value that cannot be right.",
+    "error": "The provider reports a problem.",
+    "stored_failed": "The connection could not be stored. Please try again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How an attempt ended, for the result page."""
+
+    link: ConnectLink
+    connection: Connection | None
+    outcome: str
+    reason: str
+    sentence: str
+    warning: str
+    provider_name: str
+    account_name: str
+    is_repeat: bool
+    accepts_json_result: bool
+
+
+def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finished:
+    """Handle one callback request; synchronous, up to the token call's 15 s and the account look-up.
+
+    Raises CallbackRefused when the request belongs to no attempt of this browser. Every later trouble is an
+    outcome.
+    """
+    answer = parse_callback(query_string)
+    attempt = _attempt_of(slug, answer, browser_secret)
+    is_repeat = not _claim(attempt)
+    if is_repeat:
+        attempt = _outcome_of_the_first(attempt)
+    else:
+        completion.complete(attempt, answer=answer, query_string=query_string)
+        attempt.refresh_from_db()
+    return _finished(attempt, is_repeat=is_repeat)
+
+
+def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> AuthorizationAttempt:
+    if answer.repeated:
+        raise CallbackRefused("malformed", "The address holds the same parameter twice.")
+    if answer.step and not answer.code:
+        raise CallbackRefused(
+            "not_ours",
+            "Installing from the provider's marketplace is not offered yet. Start from the app itself.",
+        )
+    if not answer.state:
+        raise CallbackRefused(
+            "no_state", "The answer names no attempt. Start again from the link you were given."
+        )
+    attempt = (
+        AuthorizationAttempt.objects.select_related(
+            "link__integration", "link__connection__customer", "link__partner", "client__integration"
+        )
+        .filter(state_sha256=state.digest(answer.state))
+        .first()
+    )
+    if attempt is None:
+        raise CallbackRefused(
+            "unknown_state", "This attempt is not known. Start again from the link you were given."
+        )
+    if browser_secret is None:
+        raise CallbackRefused(
+            "no_cookie", "The browser sent no cookie. Allow cookies, then open the link again."
+        )
+    if not state.matches(browser_secret, attempt.browser_sha256):
+        raise CallbackRefused(
+            "other_browser", "This was begun in another browser. Open the link in this one."
+        )
+    if attempt.link.integration.slug != slug:
+        raise CallbackRefused("not_ours", "The answer came to another integration than the one that asked.")
+    if attempt.claimed_at is None and attempt.expires_at <= timezone.now():
+        raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")
+    return attempt
+
+
+def _claim(attempt: AuthorizationAttempt) -> bool:
+    """Spend the state by one conditional UPDATE: of parallel callbacks one wins (CAL-04)."""
+    now = timezone.now()
+    unclaimed = AuthorizationAttempt.objects.filter(pk=attempt.pk, claimed_at=None)
+    return bool(unclaimed.update(claimed_at=now, outcome=Outcome.EXCHANGING))
+
+
+def _outcome_of_the_first(attempt: AuthorizationAttempt) -> AuthorizationAttempt:
+    """Wait until the callback that won has an outcome, then show that (CAL-03, CAL-04)."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while True:
+        attempt.refresh_from_db()
+        if attempt.finished_at is not None or time.monotonic() >= give_up_at:
+            return attempt
+        time.sleep(_POLL_SECONDS)
+
+
+def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
+    link = attempt.link
+    outcome = attempt.outcome if attempt.finished_at else Outcome.FAILED
+    reason = attempt.outcome_reason if attempt.finished_at else "unavailable"
+    connection = (
+        Connection.objects.select_related("customer", "integration").filter(pk=link.connection_id).first()
+    )
+    if outcome != Outcome.CONNECTED:
+        connection = None
+    sentence = SENTENCES.get(reason or str(outcome), SENTENCES["error"])
+    if attempt.outcome_detail and outcome != Outcome.CONNECTED:
+        sentence = f"{sentence} ({attempt.outcome_detail})"
+    return Finished(
+        link=link,
+        connection=connection,
+        outcome=str(outcome),
+        reason=reason,
+        sentence=sentence,
+        warning=connection.reason_sentence if connection else "",
+        provider_name=link.integration.provider.display_name,
+        account_name=connection.provider_account_name if connection else "",
+        is_repeat=is_repeat,
+        accepts_json_result=link.shows_json_result,
+    )
+
+
+def result_url(finished: Finished) -> str | None:
+    """returnUrl with `status` and `UUID` merged into its query, or None when the partner gave none."""
+    if not finished.link.return_url:
+        return None
+    parts = urlsplit(finished.link.return_url)
+    ours = {"status": finished.outcome, "UUID": str(finished.link.connection_id)}
+    kept = [
+        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours
+    ]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))

@@ -1,0 +1,72 @@
+"""What the confirm page tells: who asks, for whom, for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from integrations.catalogue import ConnectionField, Provider
+from integrations.models import ConnectLink
+from integrations.models.connection import Status
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentScope:
+    """A scope in words that a customer understands."""
+
+    name: str
+    meaning: str
+    group: str
+    is_optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The content of the confirm page."""
+
+    partner_name: str
+    customer_name: str
+    integration_name: str
+    provider: Provider
+    scopes: tuple[ConsentScope, ...]
+    fields: tuple[ConnectionField, ...]
+    values: dict[str, str]
+    is_reconnect: bool
+
+
+def describe(link: ConnectLink) -> Consent:
+    """The link in words. Raises catalogue.UnknownProvider when the provider's entry is gone."""
+    integration, connection = link.integration, link.connection
+    provider = integration.provider
+    named = [(scope, False) for scope in link.scopes] + [(scope, True) for scope in link.optional_scopes]
+    values = known_values(link)
+    asked = tuple(
+        field
+        for field in provider.connection_fields
+        if field.asked_of != "staff" and field.name not in values
+    )
+    return Consent(
+        partner_name=link.partner.name,
+        customer_name=connection.customer.display_name,
+        integration_name=integration.name,
+        provider=provider,
+        scopes=tuple(_in_words(provider, scope, is_optional) for scope, is_optional in named),
+        fields=asked,
+        values=values,
+        is_reconnect=connection.status != Status.PENDING,
+    )
+
+
+def known_values(link: ConnectLink) -> dict[str, str]:
+    """Values of connection fields that nobody has to be asked for: a reconnect starts from the stored (CON-20)."""
+    return {
+        **link.integration.connection_config,
+        **link.connection.connection_config,
+        **link.connection_config,
+    }
+
+
+def _in_words(provider: Provider, name: str, is_optional: bool) -> ConsentScope:
+    known = provider.scope_by_name(name)
+    if known is None:
+        return ConsentScope(name, name, "", is_optional)
+    return ConsentScope(name, known.meaning, known.group, is_optional)

@@ -1,0 +1,139 @@
+"""The customer's own page: what is connected, what used it, and how to stop it."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, customers
+from accounts.audit import Actor
+from accounts.models import Partner
+from integrations import connections
+from integrations.catalogue import Provider
+from integrations.connect.links import MIN_SECONDS, token_digest
+from integrations.connect.reconnect import link_for, path_of
+from integrations.errors import ConnectionNotFound, InvalidInput, LinkUnusable, NotFound
+from integrations.models import Connection, ManageLink
+
+Use = tuple[datetime, str, str]
+#: filled in by the proxy, which knows what a connection was used for: connection id -> newest uses
+_uses: list[Callable[[uuid.UUID], tuple[Use, ...]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class ManageEntry:
+    """One connection on the customer's page."""
+
+    connection: Connection
+    provider: Provider
+    integration_name: str
+    status: str
+    reason_sentence: str
+    account_name: str
+    account_url: str
+    connected_at: datetime | None
+    last_used_at: datetime | None
+    missing_scopes: tuple[str, ...]
+    uses: tuple[Use, ...]
+
+
+def register_uses(source: Callable[[uuid.UUID], tuple[Use, ...]]) -> None:
+    """A higher layer offers what a connection was used for: (when, method, path), newest first."""
+    _uses.append(source)
+
+
+def create_manage_link(
+    partner: Partner, foreign_identifier: str, *, actor: Actor, expires_in_seconds: int | None = None
+) -> tuple[ManageLink, str]:
+    """(link, URL). Raises InvalidInput, and NotFound when the partner has no such customer."""
+    seconds = settings.CONNECT_LINK_SECONDS if expires_in_seconds is None else expires_in_seconds
+    if not MIN_SECONDS <= seconds <= settings.CONNECT_LINK_MAX_SECONDS:
+        limits = f"{MIN_SECONDS} to {settings.CONNECT_LINK_MAX_SECONDS}"
+        raise InvalidInput("expiresInSeconds", f"A number of seconds from {limits} is needed.")
+    customer = customers.find(partner, foreign_identifier)
+    if customer is None:
+        raise NotFound("No such customer.")
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        link = ManageLink.objects.create(
+            token_sha256=token_digest(token),
+            partner=partner,
+            customer=customer,
+            expires_at=timezone.now() + timedelta(seconds=seconds),
+        )
+        audit.record("manage_link.created", link, actor=actor)
+    return link, f"{settings.PUBLIC_URL}/manage/{token}"
+
+
+def find_manage_link(token: str) -> ManageLink:
+    """The living manage link of a token. Raises NotFound, LinkUnusable."""
+    found = (
+        ManageLink.objects.select_related("customer", "partner")
+        .filter(token_sha256=token_digest(token[:200]))
+        .first()
+    )
+    if found is None:
+        raise NotFound("No such link.")
+    if found.expires_at <= timezone.now() or not found.partner.is_active:
+        raise LinkUnusable("expired")
+    return found
+
+
+def manage_entries(link: ManageLink) -> tuple[ManageEntry, ...]:
+    """The customer's connections, oldest first."""
+    rows = Connection.objects.listed().select_related("integration", "customer", "partner")
+    return tuple(_entry(row) for row in rows.filter(customer=link.customer).order_by("created_at"))
+
+
+def _entry(connection: Connection) -> ManageEntry:
+    provider = connection.integration.provider
+    known = {scope: provider.scope_by_name(scope) for scope in connection.missing_scopes}
+    return ManageEntry(
+        connection=connection,
+        provider=provider,
+        integration_name=connection.integration.name,
+        status=connection.status,
+        reason_sentence=connection.reason_sentence,
+        account_name=connection.provider_account_name or connection.provider_account_id,
+        account_url=connection.provider_account_url,
+        connected_at=connection.connected_at,
+        last_used_at=connection.last_used_at,
+        missing_scopes=tuple(scope.meaning if scope else name for name, scope in known.items()),
+        uses=tuple(use for source in _uses for use in source(connection.pk)),
+    )
+
+
+def manage_act(link: ManageLink, connection_id: uuid.UUID, action: str) -> uuid.UUID | None:
+    """pause, resume or disconnect; for the last the id of the revocation to carry out. Raises ConnectionNotFound."""
+    connection = _own(link, connection_id)
+    actor = Actor.customer(link.customer)
+    if action == "disconnect":
+        return connections.disconnect(connection, actor=actor)
+    if action == "pause":
+        connections.pause(connection, actor=actor)
+    elif action == "resume":
+        connections.resume(connection, actor=actor)
+    else:
+        raise InvalidInput("action", "pause, resume or disconnect is needed.")
+    return None
+
+
+def manage_reconnect(link: ManageLink, connection_id: uuid.UUID) -> str:
+    """The path of a fresh connect link for one of the customer's connections."""
+    connection = _own(link, connection_id)
+    return path_of(link_for(connection, actor=Actor.customer(link.customer)))
+
+
+def _own(link: ManageLink, connection_id: uuid.UUID) -> Connection:
+    found = Connection.objects.listed().select_related("integration", "customer", "partner")
+    connection = found.filter(pk=connection_id, customer=link.customer).first()
+    if connection is None:
+        raise ConnectionNotFound("No such connection.")
+    return connection

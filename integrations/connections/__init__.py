@@ -1,0 +1,22 @@
+"""Connections: finding them, their states, ending them, adopting them."""
+
+from integrations.connections.adopt import Adoption, adopt
+from integrations.connections.disconnect import carry_out_revocation, disconnect
+from integrations.connections.find import ensure_for_link, find, find_by_uuid, visible_to
+from integrations.connections.identity import complete_identity
+from integrations.connections.use import check, pause, resume
+
+__all__ = [
+    "Adoption",
+    "adopt",
+    "carry_out_revocation",
+    "check",
+    "complete_identity",
+    "disconnect",
+    "ensure_for_link",
+    "find",
+    "find_by_uuid",
+    "pause",
+    "resume",
+    "visible_to",
+]

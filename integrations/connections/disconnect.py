@@ -1,0 +1,146 @@
+"""Ending a connection: the secrets go at once, the provider is told by a job that tries again."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Q, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import audit
+from accounts.audit import Actor
+from accounts.models.event import EventType
+from integrations import provider_calls, states, tokens
+from integrations.errors import ConnectionNotFound, ProviderError
+from integrations.models import Connection, ConnectLink, PendingRevocation
+from integrations.models.connection import Status
+from integrations.provider_calls import Revoked
+from integrations.tokens.refresh import load
+from sealing import UnreadableSecret, seal
+
+log = structlog.get_logger(__name__)
+GIVE_UP_AFTER = timedelta(days=3)
+_LEASE = timedelta(seconds=60)
+_FIRST_WAIT = timedelta(minutes=1)
+
+
+def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
+    """Make the connection a tombstone without secrets; returns the id of the revocation to carry out, if any.
+
+    What a refresh in flight brings afterwards is discarded, since it writes only to rows that are usable.
+    Raises ConnectionNotFound when there is none (any more).
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        connection = load(connection.pk)
+        if connection.status in {Status.DISCONNECTED, Status.PENDING}:
+            raise ConnectionNotFound("No such connection.")
+        revocation = _remember_tokens(connection)
+        ended = states.change(
+            connection.pk,
+            to=Status.DISCONNECTED,
+            actor=actor,
+            only_if={"status": connection.status, "token_version": connection.token_version},
+            also={
+                "access_token": None,
+                "refresh_token": None,
+                "access_token_expires_at": None,
+                "refresh_token_expires_at": None,
+                "next_refresh_at": None,
+                "lease_owner": None,
+                "lease_expires_at": None,
+                "token_version": connection.token_version + 1,
+                "disconnected_at": now,
+            },
+            event=EventType.CONNECTION_DELETED,
+            members={"revocation": Revoked.UNSUPPORTED.value},
+            is_silent=revocation is not None,  # the event comes when the provider has answered
+        )
+        if not ended:
+            raise RuntimeError("The connection changed while it was being ended.")
+        ConnectLink.objects.filter(connection=connection, completed_at=None, revoked_at=None).update(
+            revoked_at=now
+        )
+    return revocation.pk if revocation else None
+
+
+def _remember_tokens(connection: Connection) -> PendingRevocation | None:
+    """Keep the tokens, sealed for their new row, until the provider was told."""
+    can_revoke = connection.integration.provider.revocation is not None and connection.client is not None
+    opened = tokens.open_tokens(connection) if can_revoke else {}
+    if not opened or connection.client is None:
+        return None
+    pk = uuid.uuid4()
+    now = timezone.now()
+    sealed = {name: seal(value, model=PendingRevocation, field=name, pk=pk) for name, value in opened.items()}
+    return PendingRevocation.objects.create(
+        pk=pk,
+        connection=connection,
+        client=connection.client,
+        next_attempt_at=now,
+        give_up_at=now + GIVE_UP_AFTER,
+        **sealed,
+    )
+
+
+def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
+    """Try once. None: somebody else is at it, it is done already, or it will be tried again."""
+    owner = uuid.uuid4()
+    ends_at = ExpressionWrapper(
+        Now() + Value(_LEASE, output_field=DurationField()), output_field=DateTimeField()
+    )
+    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    rows = PendingRevocation.objects.filter(pk=revocation_id)
+    if not rows.filter(is_free).update(lease_owner=owner, lease_expires_at=ends_at):
+        return None
+    revocation = rows.select_related(
+        "connection__integration", "connection__customer", "connection__partner", "client__integration"
+    ).get()
+    outcome, evidence = _ask(revocation)
+    now = timezone.now()
+    if outcome is None and now < revocation.give_up_at:
+        wait = min(_FIRST_WAIT * 2 ** min(revocation.attempts, 6), timedelta(hours=1))
+        rows.filter(lease_owner=owner).update(
+            attempts=revocation.attempts + 1,
+            next_attempt_at=now + wait,
+            lease_owner=None,
+            lease_expires_at=None,
+        )
+        return None
+    outcome = outcome or Revoked.FAILED
+    _finish(revocation, owner, outcome, evidence)
+    return outcome
+
+
+def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
+    """(outcome, evidence); outcome None asks for another try."""
+    connection = revocation.connection
+    try:
+        outcome = provider_calls.revoke(
+            connection.integration.provider,
+            client=tokens.client_authentication(revocation.client),
+            tokens=tokens.open_tokens(revocation),
+            values=connection.config_values(),
+        )
+    except ProviderError as error:
+        log.warning(
+            "revocation failed, will be tried again", connection=str(connection.pk), evidence=error.evidence
+        )
+        return None, error.evidence
+    except UnreadableSecret:
+        return None, "the stored token cannot be read"
+    return outcome, ""
+
+
+def _finish(revocation: PendingRevocation, owner: uuid.UUID, outcome: Revoked, evidence: str) -> None:
+    connection = revocation.connection
+    with transaction.atomic():
+        deleted, _ = PendingRevocation.objects.filter(pk=revocation.pk, lease_owner=owner).delete()
+        if deleted:
+            changes = {"revocation": outcome.value, "evidence": evidence}
+            audit.record("connection.revoked", connection, actor=Actor.system("revocation"), changes=changes)
+            states.tell(connection, EventType.CONNECTION_DELETED, revocation=outcome.value)

@@ -1,0 +1,104 @@
+"""Pause, resume, check."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from accounts.audit import Actor
+from accounts.models.audit import ActorKind
+from accounts.models.event import EventType
+from integrations import provider_calls, states, tokens
+from integrations.connections.identity import store_identity
+from integrations.errors import (
+    ConnectionNotFound,
+    ProviderError,
+    ProviderReplyUnreadable,
+    ProviderUnavailable,
+)
+from integrations.models import Connection
+from integrations.models.connection import Status
+from integrations.tokens.refresh import load
+
+_PAUSED_BY = {
+    ActorKind.PARTNER: "paused_by_partner",
+    ActorKind.CUSTOMER: "paused_by_customer",
+    ActorKind.STAFF: "paused_by_staff",
+}
+
+
+def pause(connection: Connection, *, actor: Actor) -> Connection:
+    """Stop all use; tokens are kept and not refreshed. Doing it twice is no error."""
+    _require_made(connection)
+    states.change(
+        connection.pk,
+        to=Status.PAUSED,
+        actor=actor,
+        reason=_PAUSED_BY.get(actor.kind, "paused_by_staff"),
+        only_if={"status": connection.status},
+        also={"status_before_pause": connection.status},
+    )
+    return load(connection.pk)
+
+
+def resume(connection: Connection, *, actor: Actor) -> Connection:
+    """Allow use again; what was broken before the pause is still broken."""
+    _require_made(connection)
+    if connection.status == Status.PAUSED:
+        before = Status(connection.status_before_pause or Status.ACTIVE)
+        states.change(
+            connection.pk,
+            to=before,
+            actor=actor,
+            only_if={"status": Status.PAUSED},
+            also={
+                "status_before_pause": "",
+                "next_refresh_at": timezone.now() if connection.refresh_token else None,
+            },
+            event=EventType.CONNECTION_UPDATED,
+        )
+    return load(connection.pk)
+
+
+def check(connection: Connection) -> Connection:
+    """Ask the provider whether the grant works: a fresh token, then the account behind it.
+
+    Raises ReconnectRequired, RefreshUnavailable, ProviderUnavailable, ConnectionPaused, ConnectionNotFound.
+    """
+    token = tokens.ensure_fresh(connection.pk)
+    try:
+        identity = _ask(connection, token.secret.reveal())
+    except ProviderReplyUnreadable:
+        # The provider does not take the token: a refresh tells a dead grant from a token that went bad.
+        token = tokens.ensure_fresh(connection.pk, rejected_version=token.version)
+        try:
+            identity = _ask(connection, token.secret.reveal())
+        except ProviderReplyUnreadable as error:
+            raise ProviderUnavailable(
+                "The provider does not accept the token.", evidence=error.evidence
+            ) from error
+    if identity.account_id and not connection.provider_account_id:
+        store_identity(connection, identity)
+    return load(connection.pk)
+
+
+def _ask(connection: Connection, access_token: str) -> provider_calls.Identity:
+    connection = load(connection.pk)
+    if connection.client is None:
+        raise ConnectionNotFound("No such connection.")
+    opened = {**tokens.open_tokens(connection), "access_token": access_token}
+    try:
+        return provider_calls.identify(
+            connection.integration.provider,
+            client=tokens.client_authentication(connection.client),
+            tokens=opened,
+            values=connection.config_values(),
+        )
+    except (ProviderUnavailable, ProviderReplyUnreadable):
+        raise
+    except ProviderError as error:
+        raise ProviderUnavailable("The provider could not be asked.", evidence=error.evidence) from error
+
+
+def _require_made(connection: Connection) -> None:
+    if connection.status in {Status.DISCONNECTED, Status.PENDING}:
+        raise ConnectionNotFound("No such connection.")

@@ -1,0 +1,19 @@
+"""The rows of integrations, one module a noun."""
+
+from integrations.models.connection import Connection, ConnectionNumber
+from integrations.models.integration import ClientCredentials, Integration, IntegrationGrant, IntegrationScope
+from integrations.models.link import AuthorizationAttempt, ConnectLink, ManageLink
+from integrations.models.revocation import PendingRevocation
+
+__all__ = [
+    "AuthorizationAttempt",
+    "ClientCredentials",
+    "ConnectLink",
+    "Connection",
+    "ConnectionNumber",
+    "Integration",
+    "IntegrationGrant",
+    "IntegrationScope",
+    "ManageLink",
+    "PendingRevocation",
+]

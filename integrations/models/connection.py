@@ -1,0 +1,173 @@
+"""Connection: one customer's grant on one integration."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.db import models
+
+from accounts.models import Customer, Partner
+from integrations.models.integration import ClientCredentials, Integration
+from sealing import SealedField
+
+DEFAULT_NAME = "default"
+
+
+class Status(models.TextChoices):
+    """Contract section 3."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    REFRESH_FAILING = "refresh_failing"
+    RECONNECT_REQUIRED = "reconnect_required"
+    PAUSED = "paused"
+    DISCONNECTED = "disconnected"
+
+
+#: reason code -> the sentence that a customer reads.
+REASONS: dict[str, str] = {
+    "": "",
+    "revoked_at_provider": "Access was withdrawn at the provider. Connect again to restore it.",
+    "refresh_token_expired": "The authorization has expired. Connect again to restore it.",
+    "client_credentials_rejected": "The provider refuses the app's credentials; its operator has to correct them.",
+    "scope_withdrawn": "A permission that is needed was withdrawn. Connect again to grant it.",
+    "provider_unavailable": "The provider does not answer at the moment; we keep trying.",
+    "unreadable_secret": "A stored key cannot be read; the operator has to restore it.",
+    "refused_repeatedly": "The provider has refused to renew the authorization. Connect again to restore it.",
+    "not_refreshable": "The access was granted for a limited time only and has ended. Connect again to restore it.",
+    "identity_unknown": "Connected; the name of the account could not be read yet.",
+    "no_refresh_token": "Connected for a limited time: the provider gave nothing to renew the access with.",
+    "paused_by_partner": "Use of this connection has been stopped for now.",
+    "paused_by_customer": "You have stopped the use of this connection for now.",
+    "paused_by_staff": "Use of this connection has been stopped for now.",
+}
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    def living(self) -> ConnectionQuerySet:
+        """All but tombstones."""
+        return self.exclude(status=Status.DISCONNECTED)
+
+    def listed(self) -> ConnectionQuerySet:
+        """What lists show unless asked: neither tombstones nor connections that were never made."""
+        return self.exclude(status__in=[Status.DISCONNECTED, Status.PENDING])
+
+    def due(self, now: datetime) -> ConnectionQuerySet:
+        """Those whose refresh is due, earliest first."""
+        return self.filter(
+            next_refresh_at__lte=now, status__in=[Status.ACTIVE, Status.REFRESH_FAILING]
+        ).order_by("next_refresh_at")
+
+
+class Connection(models.Model):
+    """One customer's grant. The id is public (`UUID`) and never a secret.
+
+    access_token and refresh_token are sealed and opened by integrations.tokens alone. token_version grows
+    with each stored pair; the lease columns let one process at a time refresh (design rule 2).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="connections")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="connections")
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="connections")
+    client = models.ForeignKey(
+        ClientCredentials, null=True, blank=True, on_delete=models.PROTECT, related_name="connections"
+    )
+    name = models.CharField(max_length=64, default=DEFAULT_NAME)
+    status = models.CharField(max_length=24, choices=Status.choices, default=Status.PENDING)
+    status_reason = models.CharField(max_length=40, blank=True)
+    status_evidence = models.CharField(max_length=500, blank=True, help_text="One masked line for staff.")
+    status_before_pause = models.CharField(max_length=24, blank=True)
+    connection_config = models.JSONField(default=dict, blank=True)
+    captured = models.JSONField(
+        default=dict, blank=True, help_text="What the provider told beside the tokens."
+    )
+
+    provider_account_id = models.CharField(max_length=255, blank=True)
+    provider_account_name = models.CharField(max_length=255, blank=True)
+    provider_account_url = models.CharField(max_length=2048, blank=True)
+    provider_account_data = models.JSONField(default=dict, blank=True)
+    is_identity_known = models.BooleanField(default=False)
+
+    requested_scopes = models.JSONField(default=list, blank=True)
+    requested_optional_scopes = models.JSONField(default=list, blank=True)
+    granted_scopes = models.JSONField(default=list, blank=True)
+
+    access_token = SealedField(null=True)
+    refresh_token = SealedField(null=True)
+    token_type = models.CharField(max_length=64, blank=True)
+    access_token_expires_at = models.DateTimeField(null=True, blank=True)
+    access_token_lifetime = models.PositiveBigIntegerField(null=True, blank=True, help_text="Seconds.")
+    refresh_token_expires_at = models.DateTimeField(null=True, blank=True)
+    token_version = models.PositiveBigIntegerField(default=0)
+    token_stored_at = models.DateTimeField(null=True, blank=True)
+
+    lease_owner = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    next_refresh_at = models.DateTimeField(null=True, blank=True)
+    refresh_not_before = models.DateTimeField(null=True, blank=True)
+    refresh_failures = models.PositiveIntegerField(default=0)
+    unknown_refusals = models.PositiveIntegerField(default=0)
+    refresh_failing_since = models.DateTimeField(null=True, blank=True)
+
+    connected_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    disconnected_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConnectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "integration", "name"],
+                condition=~models.Q(status="disconnected"),
+                name="living_connection_once",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["partner", "-created_at"], name="connection_by_partner"),
+            models.Index(fields=["integration", "-created_at"], name="connection_by_integration"),
+            models.Index(
+                fields=["next_refresh_at"],
+                condition=models.Q(status__in=["active", "refresh_failing"]),
+                name="connection_due",
+            ),
+            models.Index(fields=["integration", "provider_account_id"], name="connection_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.id} {self.status}>"
+
+    @property
+    def reason_sentence(self) -> str:
+        return REASONS.get(self.status_reason, "")
+
+    @property
+    def missing_scopes(self) -> list[str]:
+        """Requested but not granted; empty while the provider has not told what it granted."""
+        if not self.granted_scopes:
+            return []
+        granted = set(self.granted_scopes)
+        wanted = dict.fromkeys([*self.requested_scopes, *self.requested_optional_scopes])
+        return [scope for scope in wanted if scope not in granted]
+
+    def config_values(self) -> dict[str, str]:
+        """What the provider's templates are filled with: staff's, then the customer's, then captured values."""
+        return {**self.integration.connection_config, **self.connection_config, **self.captured}
+
+
+class ConnectionNumber(models.Model):
+    """StackGo's integer `id` of a connection; the database counts."""
+
+    id = models.BigAutoField(primary_key=True)
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="number")
+
+    def __str__(self) -> str:
+        return str(self.id)

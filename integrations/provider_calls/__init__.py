@@ -1,0 +1,20 @@
+"""Calls to a provider's OAuth endpoints: exchange, refresh, revoke, identify, check. Values in, values out.
+
+Everything leaves through egress; the session is requests-oauthlib's. Nothing here touches the database.
+"""
+
+from integrations.provider_calls.grants import exchange_code, refresh
+from integrations.provider_calls.identity import Identity, identify
+from integrations.provider_calls.revocation import Revoked, revoke
+from integrations.provider_calls.trial import Trial, try_credentials
+
+__all__ = [
+    "Identity",
+    "Revoked",
+    "Trial",
+    "exchange_code",
+    "identify",
+    "refresh",
+    "revoke",
+    "try_credentials",
+]

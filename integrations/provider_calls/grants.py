@@ -1,0 +1,121 @@
+"""The token endpoint: a code for tokens, a refresh token for tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from integrations import catalogue
+from integrations.catalogue import Provider
+from integrations.errors import ProviderError, ProviderRefused, ProviderReplyUnreadable, ProviderUnavailable
+from integrations.oauth import token_request
+from integrations.oauth.errors import TokenEndpointError, UnreadableTokenResponse, UnsendableRequest
+from integrations.oauth.token_request import ClientAuthentication, TokenRequest
+from integrations.oauth.token_response import TokenResponse, parse_token_response
+from integrations.oauth.verdicts import Verdict, classify
+from integrations.provider_calls.transport import send_request
+
+log = structlog.get_logger(__name__)
+
+
+def exchange_code(
+    provider: Provider,
+    *,
+    client: ClientAuthentication,
+    code: str,
+    redirect_uri: str,
+    code_verifier: str | None,
+    values: Mapping[str, str],
+) -> TokenResponse:
+    """RFC 6749 section 4.1.3. values fill the provider's templates. Raises ProviderError."""
+    oauth = provider.oauth
+    try:
+        request = token_request.authorization_code_request(
+            catalogue.render_url(provider, oauth.token_endpoint, values),
+            code=code,
+            redirect_uri=redirect_uri,
+            client=client,
+            code_verifier=code_verifier,
+            body_format=oauth.token_body_format,
+            extra_params=oauth.token_params,
+            extra_headers=oauth.token_headers,
+        )
+    except UnsendableRequest as error:
+        raise _unsendable(error) from error
+    return _send(provider, request)
+
+
+def refresh(
+    provider: Provider, *, client: ClientAuthentication, refresh_token: str, values: Mapping[str, str]
+) -> TokenResponse:
+    """RFC 6749 section 6. Raises ProviderError."""
+    oauth = provider.oauth
+    endpoint = oauth.refresh_endpoint or oauth.token_endpoint
+    try:
+        request = token_request.refresh_token_request(
+            catalogue.render_url(provider, endpoint, values),
+            refresh_token=refresh_token,
+            client=client,
+            body_format=oauth.token_body_format,
+            extra_params=oauth.refresh_params,
+            extra_headers=oauth.token_headers,
+        )
+    except UnsendableRequest as error:
+        raise _unsendable(error) from error
+    return _send(provider, request)
+
+
+def _unsendable(error: UnsendableRequest) -> ProviderError:
+    """Our settings do not make a request: our client's fault, no customer's."""
+    return ProviderRefused(
+        "The integration's settings do not make a request.",
+        error="unsendable_request",
+        verdict=Verdict.CLIENT_WRONG,
+        evidence=str(error),
+    )
+
+
+def _send(provider: Provider, request: TokenRequest) -> TokenResponse:
+    reply = send_request(request)
+    if 300 <= reply.status < 400:
+        # Following would hand the client secret and the code to whoever the redirect names (TOK-23).
+        raise ProviderReplyUnreadable(
+            "The provider's token endpoint redirects, so its entry is wrong.",
+            evidence=f"HTTP {reply.status} from the token endpoint",
+            status=reply.status,
+        )
+    oauth = provider.oauth
+    try:
+        response = parse_token_response(
+            reply.status,
+            reply.content_type,
+            reply.body,
+            paths=oauth.token_paths,
+            success_error_rules=oauth.success_error_rules,
+            scope_separators=oauth.scope.granted_separators,
+            expires_in_unit=oauth.expires_in_unit,
+        )
+    except TokenEndpointError as error:
+        raise provider_error(provider, error, status=reply.status) from error
+    for warning in response.warnings:
+        log.warning("odd token reply", provider=provider.id, warning=warning)
+    return response
+
+
+def provider_error(provider: Provider, error: TokenEndpointError, *, status: int) -> ProviderError:
+    """The protocol's error as what a caller does about it; the log gets codes and masked text alone."""
+    verdict = classify(error, status=status, rules=provider.oauth.verdicts)
+    evidence = str(error)[:500]
+    log.warning(
+        "token endpoint refused", provider=provider.id, status=status, verdict=verdict, evidence=evidence
+    )
+    if verdict == Verdict.TEMPORARY and status >= 400:
+        return ProviderUnavailable(
+            "The provider could not answer just now.", evidence=evidence, status=status
+        )
+    if isinstance(error, UnreadableTokenResponse):
+        return ProviderReplyUnreadable("The provider's reply is no token.", evidence=evidence, status=status)
+    return ProviderRefused(
+        "The provider refused.", error=error.error or "", verdict=verdict, evidence=evidence, status=status
+    )

@@ -1,0 +1,151 @@
+"""Whose account is this: the provider's probes, merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from integrations import catalogue
+from integrations.catalogue import IdentityProbe, Provider
+from integrations.errors import ProviderError, ProviderReplyUnreadable, ProviderUnavailable
+from integrations.oauth.token_request import ClientAuthentication, TokenRequest
+from integrations.provider_calls.transport import Reply, call_with_token, send_request
+
+SIDE_VALUES = ("client_id", "client_secret", "access_token", "refresh_token")
+
+
+@dataclass(slots=True)
+class Identity:
+    """The provider's own account: id, name and URL for people, and extras that templates may use."""
+
+    account_id: str = ""
+    name: str = ""
+    url: str = ""
+    extras: dict[str, str] = field(default_factory=dict)
+
+
+def identify(
+    provider: Provider, *, client: ClientAuthentication, tokens: Mapping[str, str], values: Mapping[str, str]
+) -> Identity:
+    """Ask every probe of the provider; the first one that tells a thing wins. Raises ProviderError.
+
+    A probe that is optional in the entry may fail without harm.
+    """
+    identity = Identity()
+    for probe in provider.identity:
+        try:
+            document = _ask(
+                provider, probe, client=client, tokens=tokens, values={**values, **identity.extras}
+            )
+        except ProviderError:
+            if probe.is_optional:
+                continue
+            raise
+        _merge(identity, probe, document, values)
+    return identity
+
+
+def _ask(
+    provider: Provider,
+    probe: IdentityProbe,
+    *,
+    client: ClientAuthentication,
+    tokens: Mapping[str, str],
+    values: Mapping[str, str],
+) -> Any:
+    url = catalogue.render_url(provider, probe.url, values)
+    headers = {
+        "Accept": "application/json",
+        **{k: catalogue.render(v, values) for k, v in probe.headers.items()},
+    }
+    if probe.auth in {"bearer", "api"}:
+        reply = _as_the_customer(provider, probe, url, headers, tokens)
+    else:
+        reply = send_request(_as_the_client(probe, url, headers, client, tokens, values))
+    _require_success(reply)
+    document = reply.json()
+    for path, expected in probe.must.items():
+        if catalogue.as_text(catalogue.lookup(document, path)) != expected:
+            raise ProviderReplyUnreadable(
+                "The provider does not know this grant.", evidence=f"{path} is not {expected}"
+            )
+    return _first_item(probe, document)
+
+
+def _as_the_customer(
+    provider: Provider, probe: IdentityProbe, url: str, headers: dict[str, str], tokens: Mapping[str, str]
+) -> Reply:
+    access_token = tokens.get("access_token", "")
+    placement = provider.api.credential
+    if probe.auth == "api" and placement.kind == "header":
+        headers = {**headers, placement.name: f"{placement.prefix}{access_token}"}
+        return send_request(TokenRequest(url, headers, b"", probe.method))
+    return call_with_token(probe.method, url, access_token=access_token, headers=headers)
+
+
+def _as_the_client(
+    probe: IdentityProbe,
+    url: str,
+    headers: dict[str, str],
+    client: ClientAuthentication,
+    tokens: Mapping[str, str],
+    values: Mapping[str, str],
+) -> TokenRequest:
+    secrets = {"client_id": client.client_id, "client_secret": client.client_secret or "", **tokens}
+    form = {name: catalogue.render(template, {**values, **secrets}) for name, template in probe.form.items()}
+    if probe.auth == "basic":
+        basic = ClientAuthentication(
+            client_id=client.client_id,
+            client_secret=client.client_secret,
+            basic_encoding=client.basic_encoding,
+        )
+        headers = {**headers, "Authorization": basic.authorization_field() or ""}
+    headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+    return TokenRequest(url, headers, urlencode(form).encode(), "POST" if probe.method == "POST" else "GET")
+
+
+def _require_success(reply: Reply) -> None:
+    if 200 <= reply.status < 300:
+        return
+    evidence = f"HTTP {reply.status} {reply.content_type[:80]}"
+    if reply.status in {408, 423, 425, 429, 477} or reply.status >= 500:
+        raise ProviderUnavailable(
+            "The provider could not answer just now.", evidence=evidence, status=reply.status
+        )
+    raise ProviderReplyUnreadable(
+        "The provider refused to tell the account.", evidence=evidence, status=reply.status
+    )
+
+
+def _first_item(probe: IdentityProbe, document: Any) -> Any:
+    """The account, where the reply lists several: the first; the others are kept for a choice later."""
+    if probe.items is None:
+        return document
+    items = catalogue.lookup(document, probe.items)
+    if not isinstance(items, list) or not items:
+        raise ProviderReplyUnreadable(
+            "The provider lists no account for this grant.", evidence="no account listed"
+        )
+    return items[0]
+
+
+def _merge(identity: Identity, probe: IdentityProbe, document: Any, values: Mapping[str, str]) -> None:
+    account_id = _text(document, probe.account_id)
+    identity.account_id = identity.account_id or account_id
+    identity.name = identity.name or _text(document, probe.name)
+    for name, path in probe.extras.items():
+        found = _text(document, path)
+        if found:
+            identity.extras.setdefault(name, found)
+    if not identity.url:
+        known = {**values, **identity.extras, "account_id": identity.account_id}
+        identity.url = catalogue.account_url(probe, known) or ""
+
+
+def _text(document: Any, path: str | None) -> str:
+    value = None if path is None else catalogue.lookup(document, path)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value)[:255]

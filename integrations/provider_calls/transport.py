@@ -1,0 +1,96 @@
+"""The one place where a request to a provider is sent and where failing to get a reply is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from requests_oauthlib import OAuth2Session
+
+from egress import errors as egress_errors
+from egress import sync
+from integrations.errors import ProviderReplyUnreadable, ProviderUnavailable
+from integrations.oauth.token_request import TokenRequest
+
+#: token calls: 15 s in all, enforced at the socket (design rule 2)
+TOKEN_LIMITS = sync.Limits(connect_seconds=5, total_seconds=15, max_content_bytes=1_048_576)
+#: side calls (identity, revocation) must not hold a customer's browser as long
+SIDE_LIMITS = sync.Limits(connect_seconds=3, total_seconds=8, max_content_bytes=1_048_576)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """Status, content type and content of a reply; its repr shows no content."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status} {self.content_type!r}, {len(self.body)} bytes>"
+
+    def json(self) -> Any:
+        """The parsed content. Raises ProviderReplyUnreadable."""
+        try:
+            return json.loads(self.body.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise ProviderReplyUnreadable(
+                "The provider's reply is not JSON.", evidence=f"HTTP {self.status} {self.content_type[:80]}"
+            ) from error
+
+
+def send_request(request: TokenRequest, *, limits: sync.Limits = TOKEN_LIMITS) -> Reply:
+    """Send a request that carries its own client authentication."""
+    return _send(
+        OAuth2Session(),
+        request.method,
+        request.url,
+        headers=request.headers,
+        body=request.body,
+        limits=limits,
+    )
+
+
+def call_with_token(
+    method: str,
+    url: str,
+    *,
+    access_token: str,
+    headers: Mapping[str, str] | None = None,
+    limits: sync.Limits = SIDE_LIMITS,
+) -> Reply:
+    """Call the provider's API with a bearer token (RFC 6750)."""
+    session = OAuth2Session(token={"access_token": access_token, "token_type": "Bearer"})
+    return _send(session, method, url, headers=headers or {}, body=None, limits=limits, is_signed=True)
+
+
+def _send(
+    session: OAuth2Session,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    limits: sync.Limits,
+    is_signed: bool = False,
+) -> Reply:
+    with sync.harden(session, limits=limits):
+        try:
+            response = sync.request(
+                session, method, url, data=body, headers=dict(headers), withhold_token=not is_signed
+            )
+        except egress_errors.EgressError as error:
+            raise _failure(error) from error
+    return Reply(response.status_code, response.headers.get("Content-Type", ""), response.content)
+
+
+def _failure(error: egress_errors.EgressError) -> ProviderUnavailable | ProviderReplyUnreadable:
+    evidence = f"{type(error).__name__}: {error.reason}"
+    if isinstance(error, egress_errors.ContentTooLarge | egress_errors.InvalidReply):
+        return ProviderReplyUnreadable("The provider's reply cannot be read.", evidence=evidence)
+    is_unknown = isinstance(error, egress_errors.ReplyLost)
+    return ProviderUnavailable(
+        "The provider could not be reached.", evidence=evidence, outcome_unknown=is_unknown
+    )

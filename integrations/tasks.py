@@ -1,0 +1,103 @@
+"""Schedules and jobs of integrations: ids in, one call into a domain module each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from integrations import connections, tokens
+from integrations.errors import IntegrationsError
+from integrations.models import AuthorizationAttempt, Connection, ConnectLink, ManageLink, PendingRevocation
+from integrations.models.connection import Status
+from integrations.tokens.store import DAILY
+from sealing import UnreadableSecret
+
+log = structlog.get_logger(__name__)
+BATCH = 200
+#: a connection used within this time has its token kept fresh; others are touched once a day
+USED_LATELY = timedelta(hours=24)
+#: how long links and attempts are kept after they ended, so that repeats and polls still find them
+KEEP = timedelta(days=1)
+
+
+@shared_task(name="integrations.tasks.refresh_due")
+def refresh_due() -> int:
+    """Refresh what is due, found anew in the database each time (design rule 11); returns how many were due."""
+    now = timezone.now()
+    due = list(
+        Connection.objects.due(now).values_list("pk", "last_used_at", "token_stored_at", "connected_at")[
+            :BATCH
+        ]
+    )
+    for connection_id, *moments in due:
+        if _was_used_lately(moments, now):
+            refresh_connection.delay(str(connection_id))
+        else:
+            _put_off(connection_id, moments[1])
+    return len(due)
+
+
+def _was_used_lately(moments: list[object], now: object) -> bool:
+    last_used_at, stored_at, connected_at = moments
+    newest = max((moment for moment in (last_used_at, connected_at) if moment is not None), default=None)  # type: ignore[type-var]
+    is_lately = newest is not None and now - newest < USED_LATELY  # type: ignore[operator]
+    return is_lately or stored_at is None or now - stored_at >= DAILY  # type: ignore[operator]
+
+
+def _put_off(connection_id: UUID, stored_at: object) -> None:
+    """An idle connection is refreshed a day after its token was stored, for refresh tokens that lapse by disuse."""
+    Connection.objects.filter(pk=connection_id).update(next_refresh_at=stored_at + DAILY)  # type: ignore[operator]
+
+
+@shared_task(name="integrations.tasks.refresh_connection", expires=300)
+def refresh_connection(connection_id: str) -> bool:
+    """Refresh one connection ahead of use; True when a fresh token is stored."""
+    try:
+        tokens.ensure_fresh(UUID(connection_id), wait_seconds=0)
+    except (IntegrationsError, UnreadableSecret) as error:
+        log.info("refresh ahead of use did not happen", connection=connection_id, error=type(error).__name__)
+        return False
+    return True
+
+
+@shared_task(name="integrations.tasks.retry_revocations")
+def retry_revocations() -> int:
+    """Carry out revocations that are due; what is lost in the broker is found here again."""
+    due = PendingRevocation.objects.filter(next_attempt_at__lte=timezone.now()).values_list("pk", flat=True)[
+        :BATCH
+    ]
+    for revocation_id in list(due):
+        connections.carry_out_revocation(revocation_id)
+    return len(due)
+
+
+@shared_task(name="integrations.tasks.carry_out_revocation")
+def carry_out_revocation(revocation_id: str) -> str | None:
+    """Tell the provider that a grant has ended."""
+    outcome = connections.carry_out_revocation(UUID(revocation_id))
+    return None if outcome is None else outcome.value
+
+
+@shared_task(name="integrations.tasks.complete_identities")
+def complete_identities() -> int:
+    """Look up accounts that could not be read when the customer connected; returns how many were found."""
+    rows = Connection.objects.filter(
+        is_identity_known=False, status=Status.ACTIVE, connected_at__isnull=False
+    )
+    return sum(connections.complete_identity(row) for row in rows.order_by("updated_at")[:50])
+
+
+@shared_task(name="integrations.tasks.purge_expired")
+def purge_expired() -> int:
+    """Delete links and attempts that ended a day ago, and pending connections without any link left."""
+    before = timezone.now() - KEEP
+    AuthorizationAttempt.objects.filter(expires_at__lt=before).delete()
+    ManageLink.objects.filter(expires_at__lt=before).delete()
+    deleted, _ = ConnectLink.objects.filter(expires_at__lt=before).delete()
+    orphans = Connection.objects.filter(status=Status.PENDING, connect_links=None, created_at__lt=before)
+    orphans.delete()
+    return deleted

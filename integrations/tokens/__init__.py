@@ -1,0 +1,17 @@
+"""Provider secrets: opening, exchanging, refreshing, storing. Nothing else in the project opens them."""
+
+from integrations.tokens.exchange import exchange
+from integrations.tokens.openers import client_authentication, client_secret, open_tokens
+from integrations.tokens.refresh import AccessToken, ensure_fresh, refresh_now
+from integrations.tokens.store import token_columns
+
+__all__ = [
+    "AccessToken",
+    "client_authentication",
+    "client_secret",
+    "ensure_fresh",
+    "exchange",
+    "open_tokens",
+    "refresh_now",
+    "token_columns",
+]

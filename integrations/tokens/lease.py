@@ -1,0 +1,35 @@
+"""The lease on a connection's refresh: at most one holder, by the database's clock (design rule 2)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Q, Value
+from django.db.models.functions import Now
+
+from integrations.models import Connection
+
+#: one token call of 15 s and its immediate retry, and room to store
+LEASE = timedelta(seconds=40)
+
+
+def take(connection_id: UUID, *, token_version: int) -> UUID | None:
+    """The owner id of a lease on that version of the tokens, or None when another holds it or was faster."""
+    owner = uuid.uuid4()
+    ends_at = ExpressionWrapper(
+        Now() + Value(LEASE, output_field=DurationField()), output_field=DateTimeField()
+    )
+    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    taken = Connection.objects.filter(is_free, pk=connection_id, token_version=token_version).update(
+        lease_owner=owner, lease_expires_at=ends_at
+    )
+    return owner if taken else None
+
+
+def release(connection_id: UUID, owner: UUID) -> None:
+    """Give the lease back, if it is still this owner's (REF-07)."""
+    Connection.objects.filter(pk=connection_id, lease_owner=owner).update(
+        lease_owner=None, lease_expires_at=None
+    )

@@ -1,0 +1,7 @@
+"""Paths of integrations."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("integrations.pages.urls")),
+]

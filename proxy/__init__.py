@@ -1,0 +1,1 @@
+"""Forwards one request with a connection's credential."""

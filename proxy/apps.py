@@ -1,0 +1,8 @@
+"""The proxy: two doors, one forwarder."""
+
+from django.apps import AppConfig
+
+
+class ProxyConfig(AppConfig):
+    name = "proxy"
+    default_auto_field = "django.db.models.BigAutoField"
