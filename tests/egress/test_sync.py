@@ -261,10 +261,15 @@ def test_a_name_without_address_is_a_failed_connection(monkeypatch: pytest.Monke
 
 
 def test_a_slow_name_server_does_not_move_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(1) or [])
+    def slow(*args: object, **kwargs: object) -> list[Any]:
+        time.sleep(1)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
     begun = time.monotonic()
-    with pytest.raises(ConnectTimeout):
+    with pytest.raises(ConnectTimeout) as late:
         get()
+    assert late.value.proxy_error == "dns_timeout"
     assert time.monotonic() - begun < 0.7
 
 

@@ -1,0 +1,179 @@
+import asyncio
+import time
+
+import pytest
+
+from egress.aio import AsyncClient
+from egress.errors import (
+    ReplyLost,
+)
+from tests.egress.calls import call, fetch, pieces
+from tests.egress.conftest import Serve
+from tests.egress.servers import OK, Conversation, Handler, replying
+
+
+async def test_connections_are_reused(serve: Serve, client: AsyncClient) -> None:
+    server = serve(replying(OK))
+    for _ in range(5):
+        assert await fetch(client) == b"ok"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("rogue", [b"0123456789", OK, b"\r\n\r\n"])
+@pytest.mark.parametrize("separately", [True, False])
+async def test_prx_04_content_after_a_reply_to_head_does_not_poison_the_pool(
+    serve: Serve, client: AsyncClient, rogue: bytes, separately: bool
+) -> None:
+    def handler(conversation: Conversation) -> None:
+        while True:
+            if conversation.read_request().startswith(b"HEAD"):
+                head = b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
+                conversation.send(*([head, rogue] if separately else [head + rogue]))
+            else:
+                conversation.send(b"HTTP/1.1 201 Right\r\nContent-Length: 5\r\n\r\nright")
+
+    serve(handler)
+    begun = time.monotonic()
+    response = await call(client, "HEAD")
+    assert response.status == 200
+    assert (b"Content-Length", b"1234") in response.raw_headers
+    assert await response.read_at_most(0) == b""
+    assert await fetch(client) == b"right"
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_prx_04_content_after_204_and_304_does_not_poison_the_pool(
+    serve: Serve, client: AsyncClient, status: bytes
+) -> None:
+    def handler(conversation: Conversation) -> None:
+        conversation.read_request()
+        conversation.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\nrogue")
+        conversation.read_request()
+        conversation.send(OK)
+
+    server = serve(handler)
+    response = await call(client)
+    assert response.status == int(status[:3])
+    assert await response.read_at_most(0) == b""
+    assert server.connections == 1
+
+
+async def test_prx_04_head_204_and_304_without_content_end_at_once_and_keep_the_connection(
+    serve: Serve, client: AsyncClient
+) -> None:
+    replies = [b"204 No Content", b"304 Not Modified", b"200 OK"]
+
+    def handler(conversation: Conversation) -> None:
+        for status in replies:
+            conversation.read_request()
+            conversation.send(b"HTTP/1.1 " + status + b"\r\nETag: x\r\n\r\n")
+
+    server = serve(handler)
+    assert await fetch(client) == b""
+    assert await fetch(client) == b""
+    assert await fetch(client, "HEAD") == b""
+    assert server.connections == 1
+
+
+async def test_prx_04_a_reply_that_nobody_asked_for_is_never_an_answer(
+    serve: Serve, client: AsyncClient
+) -> None:
+    def handler(conversation: Conversation) -> None:
+        conversation.read_request()
+        conversation.send(OK)
+        time.sleep(0.1)
+        if conversation.number == 1:
+            conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        conversation.wait_for_close()
+
+    server = serve(handler)
+    assert await fetch(client) == b"ok"
+    await asyncio.sleep(0.25)
+    assert await fetch(client) == b"ok"
+    assert server.connections == 2
+
+
+async def test_a_second_reply_in_the_same_segment_is_never_an_answer(
+    serve: Serve, client: AsyncClient
+) -> None:
+    server = serve(replying(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
+    assert await fetch(client) == b"ok"
+    assert await fetch(client) == b"ok"
+    assert server.connections == 2
+
+
+def closing_after(requests: int, end: str = "close") -> Handler:
+    """Answer some requests of the first connection, then take one more and break it off unanswered."""
+
+    def handler(conversation: Conversation) -> None:
+        answered = 0
+        while True:
+            conversation.read_request()
+            if conversation.number == 1 and answered == requests:
+                conversation.reset() if end == "reset" else conversation.sock.close()
+                return
+            conversation.send(OK)
+            answered += 1
+
+    return handler
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+async def test_prx_18_a_stale_connection_is_replaced_for_an_idempotent_method(
+    serve: Serve, client: AsyncClient, method: str, end: str
+) -> None:
+    server = serve(closing_after(1, end))
+    await fetch(client)
+    response = await call(client, method, body=b"x" if method == "PUT" else None)
+    assert response.status == 200
+    await response.aclose()
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_prx_18_a_write_is_never_sent_twice(
+    serve: Serve, client: AsyncClient, method: str, end: str
+) -> None:
+    server = serve(closing_after(1, end))
+    await fetch(client)
+    with pytest.raises(ReplyLost) as lost:
+        await fetch(client, method, body=b"x")
+    assert not lost.value.timed_out
+    assert [request[:4].strip() for request in server.requests] == [b"GET", method.encode()[:4].strip()]
+
+
+async def test_prx_18_a_streamed_put_is_not_sent_twice(serve: Serve, client: AsyncClient) -> None:
+    server = serve(closing_after(1))
+    await fetch(client)
+    with pytest.raises(ReplyLost):
+        await fetch(client, "PUT", body=pieces(b"ab"), content_length=2)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_prx_18_a_fresh_connection_that_breaks_is_not_tried_again(
+    serve: Serve, client: AsyncClient, method: str
+) -> None:
+    server = serve(closing_after(0))
+    with pytest.raises(ReplyLost):
+        await fetch(client, method)
+    assert len(server.requests) == 1
+
+
+async def test_prx_18_a_stale_connection_that_answered_a_byte_is_not_tried_again(
+    serve: Serve, client: AsyncClient
+) -> None:
+    def handler(conversation: Conversation) -> None:
+        conversation.read_request()
+        conversation.send(OK)
+        conversation.read_request()
+        conversation.send(b"HTTP/1.1 2")
+
+    server = serve(handler)
+    await fetch(client)
+    with pytest.raises(ReplyLost):
+        await fetch(client)
+    assert len(server.requests) == 2
