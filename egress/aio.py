@@ -85,8 +85,8 @@ class AsyncClient:
         content_length sends that length, one without is sent chunked. What the iterator raises comes out
         here, or while the reply is read, as it is. Close the response when done with it.
 
-        Raises DestinationRefused, ConnectFailed and ConnectTimeout (nothing was sent); HeadersTimeout and
-        ReplyLost (sent, outcome unknown); InvalidReply.
+        Raises DestinationRefused and InvalidRequest (not sent), ConnectFailed and ConnectTimeout (nothing was
+        sent), HeadersTimeout and ReplyLost (sent, outcome unknown), InvalidReply.
         """
         if self._pool is None:
             raise RuntimeError("The client is not open.")
@@ -102,7 +102,7 @@ class AsyncClient:
                 return await exchange.run(method, head, body, content_length)
             except ReplyLost as error:
                 was_stale = protocol.count > 1 and not protocol.has_received and not error.timed_out
-                if fresh or not was_stale or (exchange.has_sent and not is_repeatable):
+                if fresh or not (is_repeatable and was_stale):
                     raise
                 fresh = True
 

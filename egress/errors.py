@@ -2,7 +2,8 @@
 
 EgressError
 ├── DestinationRefused     never sent: the URL, host or address is not allowed
-│   └── InvalidUrl         never sent: the text is no URL of ours
+│   ├── InvalidUrl         never sent: the text is no URL of ours
+│   └── InvalidRequest     the method, a header field or the content cannot be sent
 ├── ConnectFailed          nothing was sent: safe to repeat
 │   └── ConnectTimeout
 ├── ReplyLost              sent, outcome unknown: `timed_out` tells a slow server from a broken one
@@ -40,6 +41,13 @@ class DestinationRefused(EgressError):
 
 class InvalidUrl(DestinationRefused, ValueError):
     """Not sent: the text cannot be read as a URL, or is written in a way that parsers disagree about."""
+
+    proxy_error = "http_request_error"
+
+
+class InvalidRequest(DestinationRefused):
+    """Not sent, because HTTP cannot carry it; or broken off unfinished, because a streamed content was not
+    of the length stated. The message names the field."""
 
     proxy_error = "http_request_error"
 

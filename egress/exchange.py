@@ -11,11 +11,12 @@ from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 
 from egress.errors import (
+    ConnectFailed,
     ContentTooLarge,
-    DestinationRefused,
     EgressError,
     HeadersTimeout,
     InvalidReply,
+    InvalidRequest,
     ReplyAborted,
     ReplyLost,
 )
@@ -106,6 +107,8 @@ class Exchange:
             return InvalidReply(f"{self.host} did not answer in HTTP.")
         if isinstance(error, EgressError) or error is self._error:
             return error
+        if not self.has_sent:
+            return ConnectFailed(f"{self.host} closed the connection.", proxy_error="connection_terminated")
         lost = ReplyAborted if has_headers else ReplyLost
         if isinstance(error, TimeoutError):
             return lost(f"{self.host} stopped sending.", timed_out=True)
@@ -163,16 +166,14 @@ class Exchange:
             if content_length is None:
                 chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
             elif sent > content_length:
-                raise DestinationRefused(
-                    "The content is longer than stated.", proxy_error="http_request_error"
-                )
+                raise InvalidRequest("The content is longer than stated.")
             await self._put(chunk)
             if self.payload is None:
                 self._wait_at_most(self._limits.idle, self._headers_late)
         if content_length is None:
             await self._put(b"0\r\n\r\n")
         elif sent < content_length:
-            raise DestinationRefused("The content is shorter than stated.", proxy_error="http_request_error")
+            raise InvalidRequest("The content is shorter than stated.")
 
     async def _put(self, data: bytes) -> None:
         try:

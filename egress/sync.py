@@ -20,7 +20,7 @@ from requests.utils import get_encoding_from_headers
 
 from egress import connecting, content, upstream_map
 from egress.deadline import Deadline, DeadlineSocket
-from egress.errors import DestinationRefused, EgressError, InvalidReply, InvalidUrl, ReplyAborted, ReplyLost
+from egress.errors import EgressError, InvalidReply, InvalidRequest, InvalidUrl, ReplyAborted, ReplyLost
 from egress.urls import DEFAULT_PORTS, Target, parse_url
 
 USER_AGENT = "Patchbay"
@@ -64,16 +64,14 @@ def request(session: requests.Session, method: str, url: str, **kwargs: Any) -> 
     """session.request that raises nothing but EgressError.
 
     What requests itself refuses before sending (a bad URL, a header with a line break) is
-    DestinationRefused. Errors of requests-oauthlib and oauthlib pass.
+    InvalidRequest. Errors of requests-oauthlib and oauthlib pass.
     """
     try:
         return session.request(method, url, **kwargs)
     except EgressError:
         raise
     except requests.exceptions.RequestException as error:
-        raise DestinationRefused(
-            f"The request could not be built ({type(error).__name__}).", proxy_error="http_request_error"
-        ) from None
+        raise InvalidRequest(f"The request could not be built ({type(error).__name__}).") from None
 
 
 def _no_redirect(response: requests.Response) -> None:
@@ -138,7 +136,7 @@ def _write_request(
 ) -> None:
     body = request.body.encode() if isinstance(request.body, str) else request.body
     if body is not None and not isinstance(body, bytes):
-        raise DestinationRefused("The content must be bytes or text.", proxy_error="http_request_error")
+        raise InvalidRequest("The content must be bytes or text.")
     try:
         connection.putrequest(
             request.method or "GET", target.raw_target, skip_host=True, skip_accept_encoding=True
@@ -149,9 +147,7 @@ def _write_request(
                 connection.putheader(name, value)
         connection.putheader("Connection", "close")
     except ValueError:
-        raise DestinationRefused(
-            "The method or a header field cannot be sent.", proxy_error="http_request_error"
-        ) from None
+        raise InvalidRequest("The method or a header field cannot be sent.") from None
     connection.endheaders(body)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 
-from egress.errors import DestinationRefused
+from egress.errors import InvalidRequest
 from egress.urls import Target
 
 HeaderList = Sequence[tuple[bytes | str, bytes | str]]
@@ -27,7 +27,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 def request_head(method: str, target: Target, headers: HeaderList, *, framing: bytes) -> bytes:
     """Return the request line and the header section.
 
-    Text is sent as ASCII, bytes as they are. Raises DestinationRefused (nothing was sent) for a method, a
+    Text is sent as ASCII, bytes as they are. Raises InvalidRequest (nothing was sent) for a method, a
     field name or a value that HTTP cannot carry; the message names the field.
     """
     parts = [b"%b %b HTTP/1.1\r\nHost: %b" % (_method(method), *_request_target(target))]
@@ -39,7 +39,7 @@ def request_head(method: str, target: Target, headers: HeaderList, *, framing: b
     head = b"\r\n".join(parts)
     lines = len(parts)
     if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-        raise _refused(
+        raise InvalidRequest(
             f"The value of the header field {_culprit(headers)} contains a line break or a null byte."
         )
     return b"%b\r\n%b\r\n" % (head, framing)
@@ -50,14 +50,14 @@ def framing(method: str, body: Body, content_length: int | None) -> bytes:
     if body is None or isinstance(body, bytes):
         length = len(body or b"")
         if content_length not in (None, length):
-            raise _refused("The content has another length than stated.")
+            raise InvalidRequest("The content has another length than stated.")
         if body is None and content_length is None and method not in _METHODS_WITH_CONTENT:
             return b""
         return b"Content-Length: %d\r\n" % length
     if content_length is None:
         return b"Transfer-Encoding: chunked\r\n"
     if content_length < 0:
-        raise _refused("The length of the content is negative.")
+        raise InvalidRequest("The length of the content is negative.")
     return b"Content-Length: %d\r\n" % content_length
 
 
@@ -65,14 +65,14 @@ def framing(method: str, body: Body, content_length: int | None) -> bytes:
 def _method(method: str) -> bytes:
     encoded = method.encode("ascii", "replace")
     if not _TOKEN(encoded) or method != method.upper() or method in ("CONNECT", "TRACE"):
-        raise _refused("The method cannot be sent.")
+        raise InvalidRequest("The method cannot be sent.")
     return encoded
 
 
 def _request_target(target: Target) -> tuple[bytes, bytes]:
     raw_target = target.raw_target
     if not raw_target.isascii() or " " in raw_target:
-        raise _refused("The request target cannot be sent.")
+        raise InvalidRequest("The request target cannot be sent.")
     return raw_target.encode("ascii"), target.authority.encode("ascii")
 
 
@@ -80,7 +80,7 @@ def _request_target(target: Target) -> tuple[bytes, bytes]:
 def _field_prefix(name: bytes | str) -> bytes | None:
     encoded = name if isinstance(name, bytes) else name.encode("ascii", "replace")
     if not _TOKEN(encoded):
-        raise _refused("The name of a header field cannot be sent.")
+        raise InvalidRequest("The name of a header field cannot be sent.")
     return None if encoded.lower() in _OWN_FIELDS else encoded + b": "
 
 
@@ -90,7 +90,7 @@ def _ascii(name: bytes | str, value: bytes | str) -> bytes:
     try:
         return value.encode("ascii")
     except UnicodeEncodeError:
-        raise _refused(f"The value of the header field {_text(name)} is not ASCII.") from None
+        raise InvalidRequest(f"The value of the header field {_text(name)} is not ASCII.") from None
 
 
 def _culprit(headers: HeaderList) -> str:
@@ -103,7 +103,3 @@ def _culprit(headers: HeaderList) -> str:
 
 def _text(name: bytes | str) -> str:
     return name.decode("ascii", "replace") if isinstance(name, bytes) else name
-
-
-def _refused(reason: str) -> DestinationRefused:
-    return DestinationRefused(reason, proxy_error="http_request_error")

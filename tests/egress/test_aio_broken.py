@@ -6,9 +6,9 @@ import pytest
 
 from egress.aio import AsyncClient, Timeouts
 from egress.errors import (
-    DestinationRefused,
     HeadersTimeout,
     InvalidReply,
+    InvalidRequest,
     ReplyAborted,
     ReplyLost,
 )
@@ -183,9 +183,9 @@ async def test_content_of_another_length_than_stated_breaks_the_request_off(
     serve: Serve, client: AsyncClient, parts: list[bytes]
 ) -> None:
     server = serve(replying(OK))
-    with pytest.raises(DestinationRefused):
+    with pytest.raises(InvalidRequest):
         await call(client, "POST", body=pieces(*parts), content_length=4)
-    with pytest.raises(DestinationRefused):
+    with pytest.raises(InvalidRequest):
         await call(client, "POST", body=b"abc", content_length=4)
     assert server.requests == []
 

@@ -2,7 +2,7 @@ import pytest
 
 from egress.aio import AsyncClient
 from egress.errors import (
-    DestinationRefused,
+    InvalidRequest,
 )
 from tests.egress.calls import call, fetch, pieces
 from tests.egress.conftest import Serve
@@ -124,7 +124,7 @@ async def test_prx_25_a_value_that_cannot_be_sent_is_refused_by_name(
     serve: Serve, client: AsyncClient, header: tuple[bytes | str, bytes | str]
 ) -> None:
     server = serve(replying(OK))
-    with pytest.raises(DestinationRefused, match="X-Note"):
+    with pytest.raises(InvalidRequest, match="X-Note"):
         await call(client, headers=[header])
     assert server.connections == 0
 
@@ -133,11 +133,11 @@ async def test_prx_25_a_value_that_cannot_be_sent_is_refused_by_name(
 async def test_a_field_name_that_is_no_token_is_refused(
     serve: Serve, client: AsyncClient, name: bytes | str
 ) -> None:
-    with pytest.raises(DestinationRefused):
+    with pytest.raises(InvalidRequest):
         await call(client, headers=[(name, b"x")])
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "GET /", "G\r\n", ""])
 async def test_other_methods_are_refused(serve: Serve, client: AsyncClient, method: str) -> None:
-    with pytest.raises(DestinationRefused):
+    with pytest.raises(InvalidRequest):
         await call(client, method)

@@ -1,12 +1,12 @@
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
 from egress.aio import AsyncClient
-from egress.errors import (
-    ReplyLost,
-)
+from egress.errors import ConnectFailed, ReplyLost
+from egress.pool import Pool
 from tests.egress.calls import call, fetch, pieces
 from tests.egress.conftest import Serve
 from tests.egress.servers import OK, Conversation, Handler, replying
@@ -177,3 +177,20 @@ async def test_prx_18_a_stale_connection_that_answered_a_byte_is_not_tried_again
     with pytest.raises(ReplyLost):
         await fetch(client)
     assert len(server.requests) == 2
+
+
+async def test_prx_18_nothing_was_sent_on_a_connection_that_closed_before(
+    serve: Serve, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(replying(OK))
+    acquire = Pool.acquire
+
+    async def acquire_and_lose(*args: Any, **kwargs: Any) -> Any:
+        connection, protocol = await acquire(*args, **kwargs)
+        connection.transport.close()
+        return connection, protocol
+
+    monkeypatch.setattr(Pool, "acquire", acquire_and_lose)
+    with pytest.raises(ConnectFailed):
+        await fetch(client, "POST", body=b"x")
+    assert server.requests == []
