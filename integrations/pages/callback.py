@@ -1,0 +1,99 @@
+"""`/oauth/{slug}/callback`: where the provider sends the customer back, and what the customer then sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.encoding import iri_to_uri
+from django.utils.translation import gettext as _
+
+from accounts.api.problems import Problem
+from integrations import connect, errors
+from integrations.pages import cookies, links, marks, replies, words
+from integrations.pages.replies import Page
+
+#: the provider's own words may be part of the sentence (CAL-15)
+MAX_SENTENCE_CHARACTERS = 500
+
+
+class CallbackView(Page):
+    """Ends the attempt that the callback's `state` names. Neither `code` nor `state` gets onto a page.
+
+    Connected, denied and failed attempts are answered with 200, or with 302 to the partner's returnUrl; a
+    callback that belongs to no attempt of this browser with 400.
+    """
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        if request.method == "HEAD":  # asks about the address, does not come back
+            return HttpResponse(status=204)
+        try:
+            finished = connect.finish(
+                slug, request.META.get("QUERY_STRING", ""), browser_secret=cookies.read(request)
+            )
+        except errors.CallbackRefused as refused:
+            return _refused(request, refused)
+        return_url = connect.result_url(finished)
+        if return_url:
+            # not HttpResponseRedirect, which refuses an allowed returnUrl of 2,048 characters plus its result
+            return HttpResponse(status=302, headers={"Location": iri_to_uri(return_url)})
+        if replies.accepts_json(request):
+            return JsonResponse(result_json(finished))
+        return replies.page(request, "connect/result.html", result_context(finished))
+
+
+def _refused(request: HttpRequest, refused: errors.CallbackRefused) -> HttpResponse:
+    problem = Problem("invalid_request", str(refused), {"field": "state", "reason": refused.reason})
+    known = words.REFUSED.get(refused.reason) or replace(words.REFUSED_OTHERWISE, what_happened=str(refused))
+    return replies.dead_end(request, problem, known)
+
+
+def result_json(finished: connect.Finished) -> dict[str, Any]:
+    """The result for programs; StackGo's own words for a link made through its paths (contract section 5)."""
+    connection = finished.link.connection
+    if finished.outcome == "connected" and finished.accepts_json_result:
+        identifier = connection.customer.foreign_identifier
+        return {"message": "User Registered", "userForeignIdentifier": identifier}
+    return {
+        "status": finished.outcome,
+        "UUID": str(connection.pk),
+        "reason": finished.reason,
+        "detail": finished.sentence,
+    }
+
+
+def result_context(finished: connect.Finished) -> dict[str, Any]:
+    """What connect/result.html needs."""
+    partner, integration = finished.link.partner, finished.link.integration
+    names = {"partner": partner.name, "provider": finished.provider_name, "integration": integration.name}
+    is_connected = finished.outcome == "connected"
+    return {
+        **_outcome_words(finished, names),
+        "outcome": finished.outcome,
+        "cable": "joined" if is_connected else "broken",
+        "partner_mark": marks.of_name(partner.name),
+        "provider_mark": marks.of_provider(integration.provider),
+        "provider_name": finished.provider_name,
+        "account_name": finished.account_name if is_connected else "",
+        "warning": finished.warning,
+        "again_path": "" if is_connected else links.again_path(finished.link),
+        "closing": _("You can close this window and go back to %(partner)s.") % names,
+    }
+
+
+def _outcome_words(finished: connect.Finished, names: dict[str, str]) -> dict[str, str]:
+    if finished.outcome == "connected":
+        return {
+            "heading": _("%(integration)s is connected") % names,
+            "lead": _("%(partner)s can now use your %(provider)s account.") % names,
+        }
+    heading = (
+        _("Not connected")
+        if finished.outcome == "denied"
+        else _("%(integration)s could not be connected") % names
+    )
+    otherwise = _("Something went wrong between %(provider)s and us. Nothing was connected.") % names
+    return {"heading": heading, "lead": finished.sentence[:MAX_SENTENCE_CHARACTERS] or otherwise}

@@ -1,0 +1,154 @@
+"""`/manage/{token}`: the customer's own page; what is connected, and the ways to end it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from kombu.exceptions import OperationalError
+
+from integrations import connect, errors, tasks
+from integrations.models import ManageLink
+from integrations.models.connection import Status
+from integrations.pages import marks, replies, words
+from integrations.pages.marks import Mark
+from integrations.pages.replies import Page
+
+log = structlog.get_logger(__name__)
+#: status -> (what the customer reads, tone of the label)
+_STATUS_WORDS: Mapping[str, tuple[Promise, str]] = {
+    Status.ACTIVE: (_("Connected"), "good"),
+    Status.REFRESH_FAILING: (_("Having trouble"), "warn"),
+    Status.RECONNECT_REQUIRED: (_("Needs you"), "bad"),
+    Status.PAUSED: (_("Paused"), "off"),
+    Status.PENDING: (_("Not finished"), "off"),
+    Status.DISCONNECTED: (_("Disconnected"), "off"),
+}
+_ACTIONS = frozenset({"pause", "resume", "disconnect"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One call that was made with the connection: when (aware UTC), the HTTP method, the path."""
+
+    when: datetime
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One connection as manage/connection.html shows it."""
+
+    id: str
+    mark: Mark
+    provider_name: str
+    integration_name: str
+    account_name: str
+    account_url: str
+    status_label: Promise | str
+    tone: str
+    reason_sentence: str
+    connected_at: datetime | None
+    last_used_at: datetime | None
+    missing_scopes: Sequence[str]
+    uses: Sequence[Use]
+    can_pause: bool
+    can_resume: bool
+    needs_reconnect: bool
+
+
+class ManageView(Page):
+    """GET lists and changes nothing. POST does one thing to one connection and shows the list again."""
+
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = connect.find_manage_link(token)
+        notice = words.DONE.get(request.GET.get("done", ""), "")
+        return _list(request, link, notice=str(notice), notice_kind="good")
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = connect.find_manage_link(token)
+        action = request.POST.get("action", "")
+        connection_id = _connection_id(request.POST.get("connection", ""))
+        try:
+            if action == "reconnect":
+                return _see_other(connect.manage_reconnect(link, connection_id))
+            if action not in _ACTIONS:
+                return _list(request, link, notice=str(_("Choose one of the buttons.")), status=400)
+            _tell_provider(connect.manage_act(link, connection_id, action))
+        except errors.InvalidInput as error:
+            return _list(request, link, notice=str(error), status=400)
+        return _see_other(f"{reverse('manage', args=[token])}?done={action}")
+
+
+def _tell_provider(revocation_id: uuid.UUID | None) -> None:
+    """Hand the revocation to the worker; when no broker takes it the sweep finds it (design rule 11)."""
+    if revocation_id is None:
+        return
+    try:
+        tasks.carry_out_revocation.delay(str(revocation_id))
+    except OperationalError as error:
+        log.warning("revocation left to the sweep", revocation=str(revocation_id), error=type(error).__name__)
+
+
+def _list(
+    request: HttpRequest, link: ManageLink, *, notice: str = "", notice_kind: str = "bad", status: int = 200
+) -> HttpResponse:
+    entries = [row_of(entry) for entry in connect.manage_entries(link)]
+    context = list_context(link, entries) | {"notice": notice, "notice_kind": notice_kind}
+    return replies.page(request, "manage/list.html", context, status=status)
+
+
+def list_context(link: ManageLink, entries: Sequence[Row]) -> dict[str, Any]:
+    """What manage/list.html needs, without a notice."""
+    return {
+        "partner_name": link.partner.name,
+        "partner_mark": marks.of_name(link.partner.name),
+        "customer_name": link.customer.display_name,
+        "expires_at": link.expires_at,
+        "entries": entries,
+    }
+
+
+def row_of(entry: connect.ManageEntry) -> Row:
+    """The domain's entry in the page's words."""
+    label, tone = _STATUS_WORDS.get(entry.status, (entry.status, "off"))
+    return Row(
+        id=str(entry.connection.pk),
+        mark=marks.of_provider(entry.provider),
+        provider_name=entry.provider.display_name,
+        integration_name=entry.integration_name,
+        account_name=entry.account_name,
+        account_url=entry.account_url if entry.account_url.startswith(("https://", "http://")) else "",
+        status_label=label,
+        tone=tone,
+        reason_sentence=entry.reason_sentence,
+        connected_at=entry.connected_at,
+        last_used_at=entry.last_used_at,
+        missing_scopes=entry.missing_scopes,
+        uses=[Use(*use) for use in entry.uses],
+        can_pause=entry.status in {Status.ACTIVE, Status.REFRESH_FAILING},
+        can_resume=entry.status == Status.PAUSED,
+        needs_reconnect=entry.status == Status.RECONNECT_REQUIRED,
+    )
+
+
+def _connection_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise errors.ConnectionNotFound("There is no such connection.") from error
+
+
+def _see_other(path: str) -> HttpResponse:
+    return HttpResponse(status=303, headers={"Location": path})

@@ -1,0 +1,192 @@
+"""`/connect/{token}`: confirm, leave, status. `/reconnect/{signed}`: a link made from a signed address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+
+from accounts.api import problems
+from accounts.api.problems import Problem
+from integrations import connect, errors
+from integrations.models import ConnectLink
+from integrations.pages import cookies, links, marks, replies, words
+from integrations.pages.replies import Page
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInput:
+    """One connection field as the page shows it; error is the sentence beside it, "" when all is well."""
+
+    name: str
+    title: str
+    description: str
+    example: str
+    suffix: str
+    required: bool
+    value: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeGroup:
+    """Scopes of one object, the required ones first."""
+
+    name: str
+    scopes: tuple[connect.ConsentScope, ...]
+
+
+class ConnectView(Page):
+    """The confirm page. GET spends nothing and may be repeated; POST begins an attempt."""
+
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = links.find(token)
+        connect.require_usable(link, now=timezone.now())
+        response = _confirm(request, link)
+        if request.method == "GET":
+            connect.mark_opened(link)
+        return response
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = links.find(token)
+        connect.require_usable(link, now=timezone.now())
+        secret = cookies.read(request) or connect.new_browser_secret()
+        names = [field.name for field in connect.describe(link).fields]
+        values = {name: request.POST[name] for name in names if name in request.POST}
+        try:
+            started = connect.start(link, browser_secret=secret, values=values)
+        except errors.InvalidInput as error:
+            if replies.accepts_json(request):
+                return problems.render(
+                    problems.invalid(error.field, str(error)), problems.request_id_of(request)
+                )
+            return _confirm(request, link, values=values, error=error)
+        except errors.NotFound as error:
+            return replies.dead_end(request, Problem("not_found", str(error)), words.SWITCHED_OFF)
+        response = _leaving(request, started, again_path=request.path)
+        cookies.write(response, secret)
+        return response
+
+
+class ConnectStatusView(Page):
+    """The link's state for the partner's own page, which polls it; answers after use and expiry too."""
+
+    http_method_names = ["get", "head", "options"]
+    ignores_speculative = False
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            link = links.find(token)
+        except errors.NotFound:
+            return _with_vary(problems.render(Problem("not_found"), problems.request_id_of(request)))
+        return _with_origin(request, JsonResponse(connect.link_status(link)), link)
+
+    def options(self, request: HttpRequest, token: str) -> HttpResponse:
+        response = HttpResponse(status=204, headers={"Allow": "GET, HEAD, OPTIONS"})
+        try:
+            link = links.find(token)
+        except errors.NotFound:
+            return _with_vary(response)
+        response.headers["Access-Control-Allow-Methods"] = "GET"
+        response.headers["Access-Control-Max-Age"] = "600"
+        return _with_origin(request, response, link)
+
+
+class ReconnectView(Page):
+    """A signed address becomes a link when a person opens it; reading the address wrote nothing."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, signed: str) -> HttpResponse:
+        if request.method == "HEAD":
+            return HttpResponse(status=204)
+        return HttpResponse(status=302, headers={"Location": connect.open_reconnect(signed)})
+
+
+def _confirm(
+    request: HttpRequest,
+    link: ConnectLink,
+    *,
+    values: Mapping[str, str] | None = None,
+    error: errors.InvalidInput | None = None,
+) -> HttpResponse:
+    consent = connect.describe(link)
+    context = confirm_context(consent, values=values, error=error)
+    context["has_tried"] = link.attempts.exists()
+    response = replies.page(request, "connect/confirm.html", context, status=400 if error else 200)
+    cookies.write(response, cookies.read(request) or connect.new_browser_secret())
+    return response
+
+
+def confirm_context(
+    consent: connect.Consent,
+    *,
+    values: Mapping[str, str] | None = None,
+    error: errors.InvalidInput | None = None,
+) -> dict[str, Any]:
+    """What connect/confirm.html needs. values are what was typed before; error belongs to one of the fields,
+    or to the form as a whole when it names none of them."""
+    wrong_name = error.field.rpartition(".")[2] if error else ""
+    known: Mapping[str, Any] = consent.values if values is None else {**consent.values, **values}
+    fields = [
+        FieldInput(
+            name=field.name,
+            title=field.title,
+            description=field.description,
+            example=field.example,
+            suffix=field.suffix or "",
+            required=field.required,
+            value=str(known.get(field.name, "")),
+            error=str(error) if error and field.name == wrong_name else "",
+        )
+        for field in consent.fields
+    ]
+    return {
+        "consent": consent,
+        "partner_mark": marks.of_name(consent.partner_name),
+        "provider_mark": marks.of_provider(consent.provider),
+        "scope_groups": grouped(consent.scopes),
+        "has_optional_scopes": any(scope.is_optional for scope in consent.scopes),
+        "fields": fields,
+        "has_errors": error is not None,
+        "form_error": str(error) if error and not any(field.error for field in fields) else "",
+    }
+
+
+def grouped(scopes: tuple[connect.ConsentScope, ...]) -> list[ScopeGroup]:
+    """Scopes by group, in order of the groups' names, those of none last; within one the required ones first."""
+    ordered = sorted(scopes, key=lambda scope: (not scope.group, scope.group, scope.is_optional))
+    return [ScopeGroup(name, tuple(members)) for name, members in groupby(ordered, key=attrgetter("group"))]
+
+
+def _leaving(request: HttpRequest, started: connect.Started, *, again_path: str) -> HttpResponse:
+    link = started.attempt.link
+    context = {
+        "authorization_url": started.authorization_url,
+        "provider_name": started.provider_name,
+        "provider_host": urlsplit(started.authorization_url).netloc,
+        "again_path": again_path,
+        "partner_mark": marks.of_name(link.partner.name),
+        "provider_mark": marks.of_provider(link.integration.provider),
+    }
+    return replies.page(request, "connect/leaving.html", context)
+
+
+def _with_origin(request: HttpRequest, response: HttpResponse, link: ConnectLink) -> HttpResponse:
+    origin = request.headers.get("Origin", "")
+    if origin and origin in link.partner.allowed_return_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+    return _with_vary(response)
+
+
+def _with_vary(response: HttpResponse) -> HttpResponse:
+    response.headers["Vary"] = "Origin"
+    return response
