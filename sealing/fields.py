@@ -10,7 +10,7 @@ data migration which seals them anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core import checks
 from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
@@ -24,10 +24,20 @@ from sealing.forms import SealedFormField
 from sealing.sealed import Sealed
 from sealing.secret import Secret
 
+_ST = TypeVar("_ST", contravariant=True)
+_GT = TypeVar("_GT", covariant=True)
+
 if TYPE_CHECKING:
-    _Base = models.Field[Secret | Sealed | None, Sealed | None]
+    _Base = models.Field
 else:
-    from fernet_fields import EncryptedField as _Base
+    from fernet_fields import EncryptedField
+
+    class _Base(EncryptedField):
+        """Generic for the type checker only, which reads from it whether a column may be None."""
+
+        def __class_getitem__(cls, _):
+            return cls
+
 
 _FIXTURE_PREFIX = "sealed:"
 
@@ -54,7 +64,7 @@ class SealedAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = value
 
 
-class SealedField(_Base):
+class SealedField(_Base[_ST, _GT]):
     """A secret string at rest. Assign a Secret; read a Sealed; `blank` follows `null` unless given.
 
     The row's primary key must be known before it is saved (client-made UUIDs).
@@ -180,7 +190,7 @@ class SealedField(_Base):
 
     def value_to_string(self, obj: models.Model) -> str:
         """The ciphertext. It opens again in a row of the same primary key, under the same keys."""
-        sealed = self.value_from_object(obj)
+        sealed: Sealed | None = getattr(obj, self.attname)
         return (
             "" if sealed is None else _FIXTURE_PREFIX + sealed.ciphertext.decode("ascii", "backslashreplace")
         )

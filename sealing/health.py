@@ -1,0 +1,90 @@
+"""Whether FERNET_KEYS fits this database. Reads only, but for the first canary of a new database (ADM-05)."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, models
+
+from sealing import keyring
+from sealing.errors import UnreadableSecret
+from sealing.fields import SealedField
+from sealing.models import KeyCheck
+from sealing.places import sealed_fields
+from sealing.secret import Secret
+
+CANARY_TEXT = "the key ring opens what this database holds"
+SAMPLE_ROWS = 20
+
+_NOT_MIGRATED = "The key check cannot be read: run `python manage.py migrate`."
+_WRONG_KEYS = (
+    "No key in FERNET_KEYS opens the secrets in this database. Put the keys back that they were sealed with "
+    "(an old key may stand last). Nothing was changed."
+)
+
+
+def keys_are_well(using: str = DEFAULT_DB_ALIAS) -> tuple[bool, str]:
+    """Whether the ring is valid and opens the canary, and what to do when not ("" when well).
+
+    One indexed query and one decryption; never writes. Without a canary a few stored values are tried.
+    """
+    try:
+        keyring.ring()
+        canary = KeyCheck.objects.using(using).filter(pk=KeyCheck.THE_ONE).first()
+    except ImproperlyConfigured as error:
+        return False, str(error)
+    except DatabaseError:
+        return False, _NOT_MIGRATED
+    is_well = _canary_opens(canary) if canary else stored_values_open(using) is not False
+    return is_well, "" if is_well else _WRONG_KEYS
+
+
+def require_good_keys(using: str = DEFAULT_DB_ALIAS) -> None:
+    """For the start of a process. Raises ImproperlyConfigured, naming FERNET_KEYS."""
+    is_well, message = keys_are_well(using)
+    if not is_well:
+        raise ImproperlyConfigured(message)
+
+
+def is_installed(using: str) -> bool:
+    """Whether the key check's table is there yet."""
+    return KeyCheck._meta.db_table in connections[using].introspection.table_names()
+
+
+def ensure_canary(using: str) -> None:
+    """Seal the canary in a database that has none, unless it holds values that this ring does not open."""
+    keyring.ring()
+    if KeyCheck.objects.using(using).filter(pk=KeyCheck.THE_ONE).exists():
+        return
+    if stored_values_open(using) is not False:
+        KeyCheck.objects.using(using).get_or_create(
+            pk=KeyCheck.THE_ONE, defaults={"canary": Secret(CANARY_TEXT)}
+        )
+
+
+def stored_values_open(using: str) -> bool | None:
+    """Whether any of a few stored values opens; None when none is stored."""
+    has_values = False
+    for model, field in sealed_fields(using):
+        if model is KeyCheck:
+            continue
+        for is_readable in _sample(model, field, using):
+            if is_readable:
+                return True
+            has_values = True
+    return False if has_values else None
+
+
+def _sample(model: type[models.Model], field: SealedField, using: str) -> list[bool]:
+    rows = model._base_manager.using(using).filter(**{f"{field.name}__isnull": False})
+    try:
+        values = list(rows.values_list("pk", field.name)[:SAMPLE_ROWS])
+    except DatabaseError:  # the table or the column comes with a migration that has not run
+        return []
+    return [sealed.bind(pk).is_readable() for pk, sealed in values]
+
+
+def _canary_opens(check: KeyCheck) -> bool:
+    try:
+        return check.canary.open() == Secret(CANARY_TEXT)
+    except UnreadableSecret:
+        return False

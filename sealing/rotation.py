@@ -1,0 +1,152 @@
+"""Sealing everything anew under the newest key, while the system runs.
+
+Rows are read in batches by primary key, so memory stays flat, and written by compare and swap: a token that
+was stored between the read and the write is never replaced by the old one. What is under the newest key
+already is skipped, so an interrupted run is simply started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, models, transaction
+
+from sealing.errors import UnreadableSecret
+from sealing.models import KeyCheck
+from sealing.places import sealed_fields
+from sealing.sealed import Sealed
+
+BATCH_SIZE = 500
+RETRIES = 3
+MAX_NAMED_ROWS = 20
+
+
+@dataclass(frozen=True)
+class RotationReport:
+    """What one pass over one column did; counts are rows that hold a value.
+
+    resealed: written under the newest key (or due to be, in a dry run). unreadable: no key opens them; left as
+    they are, the first MAX_NAMED_ROWS named in `unreadable_contexts`. raced: changed by somebody else
+    meanwhile; tried again with the newer value, and left when that went on.
+    """
+
+    scanned: int = 0
+    resealed: int = 0
+    unreadable: int = 0
+    raced: int = 0
+    unreadable_contexts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """One line of `rotate_all`. `column` is "db_table.column"."""
+
+    column: str
+    report: RotationReport
+
+
+def rotate_all(
+    *, batch_size: int = BATCH_SIZE, using: str = DEFAULT_DB_ALIAS, dry_run: bool = False
+) -> Iterator[ColumnReport]:
+    """Reseal every sealed column of the database, yielding one report after each."""
+    # The canary last: while it is under the old key, an interrupted rotation shows when that key is dropped.
+    for model, sealed_field in sorted(sealed_fields(using), key=lambda place: place[0] is KeyCheck):
+        report = reseal(model, sealed_field.name, batch_size=batch_size, using=using, dry_run=dry_run)
+        yield ColumnReport(sealed_field.place, report)
+
+
+def reseal(
+    model: type[models.Model],
+    field: str,
+    *,
+    batch_size: int = BATCH_SIZE,
+    using: str = DEFAULT_DB_ALIAS,
+    dry_run: bool = False,
+) -> RotationReport:
+    """Reseal one column under the newest key. Never raises for a row that does not open."""
+    column = _Column(model, field, using)
+    for batch in column.batches(batch_size):
+        swaps = [swap for sealed in batch if (swap := column.prepare(sealed))]
+        if dry_run:
+            column.resealed += len(swaps)
+        else:
+            for pk in column.write(swaps):
+                column.try_again(pk)
+    return column.report()
+
+
+@dataclass(frozen=True)
+class _Swap:
+    old: Sealed
+    new: Sealed
+
+
+@dataclass
+class _Column:
+    model: type[models.Model]
+    name: str
+    using: str
+    scanned: int = 0
+    resealed: int = 0
+    unreadable: int = 0
+    raced: int = 0
+    contexts: list[str] = field(default_factory=list)
+
+    def rows(self) -> models.QuerySet[Any]:
+        return self.model._base_manager.using(self.using).filter(**{f"{self.name}__isnull": False})
+
+    def batches(self, size: int) -> Iterator[list[Sealed]]:
+        rows = self.rows().order_by("pk").values_list("pk", self.name)
+        batch = list(rows[:size])
+        while batch:
+            self.scanned += len(batch)
+            yield [sealed.bind(pk) for pk, sealed in batch]
+            batch = list(rows.filter(pk__gt=batch[-1][0])[:size])
+
+    def prepare(self, old: Sealed) -> _Swap | None:
+        """None when there is nothing to do, or nothing that can be done."""
+        if old.is_under_newest_key():
+            return None
+        try:
+            secret = old.open()
+        except UnreadableSecret as error:
+            self.unreadable += 1
+            if len(self.contexts) < MAX_NAMED_ROWS:
+                self.contexts.append(error.context)
+            return None
+        return _Swap(old, Sealed.make(secret, column=old.column, pk=old.pk))
+
+    def write(self, swaps: list[_Swap]) -> list[object]:
+        """One short transaction with no decryption in it. Returns the rows that had changed meanwhile."""
+        if not swaps:
+            return []
+        with transaction.atomic(using=self.using):
+            raced = [swap.old.pk for swap in swaps if not self.swap(swap)]
+        self.resealed += len(swaps) - len(raced)
+        self.raced += len(raced)
+        return raced
+
+    def swap(self, swap: _Swap) -> bool:
+        unchanged = self.rows().filter(**{"pk": swap.old.pk, f"{self.name}__stored_as": swap.old})
+        return unchanged.update(**{self.name: swap.new}) == 1
+
+    def try_again(self, pk: object) -> None:
+        for _ in range(RETRIES):
+            now = self.rows().filter(pk=pk).values_list(self.name, flat=True).first()
+            swap = None if now is None else self.prepare(now.bind(pk))
+            if swap is None:
+                return
+            if self.swap(swap):
+                self.resealed += 1
+                return
+
+    def report(self) -> RotationReport:
+        return RotationReport(
+            scanned=self.scanned,
+            resealed=self.resealed,
+            unreadable=self.unreadable,
+            raced=self.raced,
+            unreadable_contexts=tuple(self.contexts),
+        )
