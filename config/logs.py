@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging.config
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-from integrations.oauth.masking import mask_secrets
+from integrations.oauth.masking import MASK, is_secret_name, mask_secrets
 
 _MAX_LENGTH = 4_000
+#: ids of rows and requests look random and are no secret (contract, head)
+_OUR_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A net under the rule that nothing secret is logged: members that look secret lose their value."""
     for key, value in event.items():
-        if isinstance(value, str):
+        if not isinstance(value, str):
+            continue
+        if is_secret_name(key):
+            event[key] = MASK
+        elif not _OUR_ID.fullmatch(value):
             event[key] = mask_secrets(value, max_length=_MAX_LENGTH)
     return event
 

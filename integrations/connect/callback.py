@@ -70,8 +70,8 @@ def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finis
 
 
 def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> AuthorizationAttempt:
-    if answer.repeated:
-        raise CallbackRefused("malformed", "The address holds the same parameter twice.")
+    if answer.repeated or answer.malformed:
+        raise CallbackRefused("malformed", "The provider's answer cannot be read. Start again from the link.")
     if answer.step and not answer.code:
         raise CallbackRefused(
             "not_ours",

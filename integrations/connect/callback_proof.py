@@ -7,10 +7,10 @@ import hmac
 from urllib.parse import parse_qsl, urlencode
 
 from integrations import catalogue, tokens
-from integrations.catalogue import InvalidConnectionField
+from integrations.catalogue import InvalidConnectionField, MissingValue
 from integrations.errors import ConnectFailed
 from integrations.models import AuthorizationAttempt
-from integrations.oauth.callback import Callback, check_issuer
+from integrations.oauth.callback import Callback, check_issuer, parse_callback
 from integrations.oauth.errors import IssuerMismatch
 from sealing import Secret
 
@@ -27,32 +27,24 @@ def prove(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str)
         raise ConnectFailed("bad_response", "The answer holds no code.")
     if oauth.callback_hmac == "shopify":
         _check_shopify(attempt, query_string)
-    values = _captured(attempt, query_string)
-    _check_same_shop(attempt, values)
-    return values
+    return _captured(attempt, query_string)
 
 
 def _captured(attempt: AuthorizationAttempt, query_string: str) -> dict[str, str]:
     """Unknown parameters are dropped; hosts are checked against the provider's list (CAL-16)."""
-    parameters = dict(parse_qsl(query_string, keep_blank_values=True))
+    rules = attempt.client.integration.provider.oauth.callback_captures
+    answer = parse_callback(query_string, captures=[rule.parameter for rule in rules])
+    config = {**attempt.link.integration.connection_config, **attempt.connection_config}
     values = {}
-    for rule in attempt.client.integration.provider.oauth.callback_captures:
-        raw = parameters.get(rule.parameter)
+    for rule in rules:
+        raw = answer.captured.get(rule.parameter)
         if raw is None:
             continue
         try:
-            values[rule.store_as] = catalogue.captured(rule, raw)
-        except InvalidConnectionField as error:
+            values[rule.store_as] = catalogue.captured(rule, raw, values=config)
+        except (InvalidConnectionField, MissingValue) as error:
             raise ConnectFailed("bad_parameter", f"{rule.parameter}: {error.reason}") from error
     return values
-
-
-def _check_same_shop(attempt: AuthorizationAttempt, values: dict[str, str]) -> None:
-    """A value that was asked of the customer and comes back in the callback must be the same."""
-    for name, value in values.items():
-        asked = attempt.connection_config.get(name)
-        if asked is not None and not hmac.compare_digest(asked.encode(), value.encode()):
-            raise ConnectFailed("account_mismatch", f"The answer is for {value}.")
 
 
 def _check_shopify(attempt: AuthorizationAttempt, query_string: str) -> None:

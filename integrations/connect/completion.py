@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -93,7 +92,7 @@ def _exchange(attempt: AuthorizationAttempt, *, code: str, values: dict[str, str
         raise _failed(error) from error
     provider = attempt.client.integration.provider
     try:
-        captured = {**values, **_captures(provider, response.members)}
+        captured = {**values, **_captures(provider, response, config)}
     except InvalidConnectionField as error:
         raise ConnectFailed("bad_parameter", f"{error.field} {error.reason}") from error
     try:
@@ -117,13 +116,13 @@ def _failed(error: ProviderError) -> ConnectFailed:
     return ConnectFailed("misconfigured", "")
 
 
-def _captures(provider: Provider, members: Any) -> dict[str, str]:
+def _captures(provider: Provider, response: TokenResponse, config: Mapping[str, str]) -> dict[str, str]:
     """Values beside the tokens that the entry asks to keep, checked (CAL-16)."""
     kept = {}
     for rule in provider.oauth.token_captures:
-        value = catalogue.lookup(dict(members), rule.path)
+        value = response.members.at(rule.path)
         if isinstance(value, str | int) and not isinstance(value, bool):
-            kept[rule.store_as] = catalogue.captured(rule, str(value))
+            kept[rule.store_as] = catalogue.captured(rule, str(value), values=config)
     return kept
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -157,6 +158,18 @@ def find_link(token: str) -> ConnectLink:
     found = (
         ConnectLink.objects.select_related("integration", "connection__customer", "partner")
         .filter(token_sha256=token_digest(token[:200]))
+        .first()
+    )
+    if found is None:
+        raise NotFound("No such link.")
+    return found
+
+
+def find_own_link(credential: Credential, link_id: uuid.UUID) -> ConnectLink:
+    """A link of the credential's partner, on an integration that the credential may use. Raises NotFound."""
+    found = (
+        ConnectLink.objects.select_related("integration", "connection__customer", "partner")
+        .filter(pk=link_id, partner_id=credential.partner_id, integration__grants__credential=credential)
         .first()
     )
     if found is None:

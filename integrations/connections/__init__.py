@@ -3,6 +3,7 @@
 from integrations.connections.adopt import Adoption, adopt
 from integrations.connections.disconnect import carry_out_revocation, disconnect
 from integrations.connections.find import ensure_for_link, find, find_by_uuid, visible_to
+from integrations.connections.handout import hand_out
 from integrations.connections.identity import complete_identity
 from integrations.connections.use import check, pause, resume
 
@@ -16,6 +17,7 @@ __all__ = [
     "ensure_for_link",
     "find",
     "find_by_uuid",
+    "hand_out",
     "pause",
     "resume",
     "visible_to",

@@ -19,6 +19,7 @@ from integrations.errors import InvalidInput
 from integrations.models import Connection, Integration
 from integrations.models.connection import DEFAULT_NAME, Status
 from integrations.oauth.errors import InvalidTokenValue
+from integrations.oauth.members import Members
 from integrations.oauth.token_response import TokenResponse
 from integrations.oauth.token_values import clean_token
 from integrations.tokens.refresh import load
@@ -62,6 +63,8 @@ def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, act
             now=timezone.now(),
             keeps_refresh_token=False,
         )
+        if adoption.never_expires:  # the importer knows better than the provider's usual lifetime (TOK-21)
+            columns.update(access_token_lifetime=None, access_token_expires_at=None, next_refresh_at=None)
         Connection.objects.filter(pk=connection.pk).update(
             **columns,
             status=Status.ACTIVE,
@@ -87,6 +90,8 @@ def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:
         expires_in=_lifetime(integration, adoption),
         refresh_token_expires_in=None,
         scopes=tuple(adoption.scopes) or None,
+        raw={},
+        members=Members({}),
     )
 
 

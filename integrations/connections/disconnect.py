@@ -70,7 +70,7 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
 
 def _remember_tokens(connection: Connection) -> PendingRevocation | None:
     """Keep the tokens, sealed for their new row, until the provider was told."""
-    can_revoke = connection.integration.provider.revocation is not None and connection.client is not None
+    can_revoke = connection.client is not None and not _would_end_others(connection)
     opened = tokens.open_tokens(connection) if can_revoke else {}
     if not opened or connection.client is None:
         return None
@@ -85,6 +85,19 @@ def _remember_tokens(connection: Connection) -> PendingRevocation | None:
         give_up_at=now + GIVE_UP_AFTER,
         **sealed,
     )
+
+
+def _would_end_others(connection: Connection) -> bool:
+    """Whether there is nothing to revoke with, or revoking would end other connections to the same account."""
+    rules = connection.integration.provider.revocation
+    if rules is None:
+        return True
+    if not rules.shared_by_account or not connection.provider_account_id:
+        return False
+    others = Connection.objects.listed().filter(
+        integration=connection.integration, provider_account_id=connection.provider_account_id
+    )
+    return others.exclude(pk=connection.pk).exists()
 
 
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:

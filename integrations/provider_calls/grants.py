@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -43,7 +43,7 @@ def exchange_code(
         )
     except UnsendableRequest as error:
         raise _unsendable(error) from error
-    return _send(provider, request)
+    return _send(provider, request, known_secrets=(client.client_secret, code, code_verifier))
 
 
 def refresh(
@@ -63,7 +63,7 @@ def refresh(
         )
     except UnsendableRequest as error:
         raise _unsendable(error) from error
-    return _send(provider, request)
+    return _send(provider, request, known_secrets=(client.client_secret, refresh_token))
 
 
 def _unsendable(error: UnsendableRequest) -> ProviderError:
@@ -76,7 +76,7 @@ def _unsendable(error: UnsendableRequest) -> ProviderError:
     )
 
 
-def _send(provider: Provider, request: TokenRequest) -> TokenResponse:
+def _send(provider: Provider, request: TokenRequest, *, known_secrets: Iterable[str | None]) -> TokenResponse:
     reply = send_request(request)
     if 300 <= reply.status < 400:
         # Following would hand the client secret and the code to whoever the redirect names (TOK-23).
@@ -95,6 +95,7 @@ def _send(provider: Provider, request: TokenRequest) -> TokenResponse:
             success_error_rules=oauth.success_error_rules,
             scope_separators=oauth.scope.granted_separators,
             expires_in_unit=oauth.expires_in_unit,
+            known_secrets=[secret for secret in known_secrets if secret],
         )
     except TokenEndpointError as error:
         raise provider_error(provider, error, status=reply.status) from error

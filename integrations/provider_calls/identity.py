@@ -44,6 +44,8 @@ def identify(
                 continue
             raise
         _merge(identity, probe, document, values)
+    if not identity.account_id and provider.account_id_template:
+        identity.account_id = catalogue.render(provider.account_id_template, values)
     return identity
 
 
@@ -95,6 +97,8 @@ def _as_the_client(
 ) -> TokenRequest:
     secrets = {"client_id": client.client_id, "client_secret": client.client_secret or "", **tokens}
     form = {name: catalogue.render(template, {**values, **secrets}) for name, template in probe.form.items()}
+    if probe.auth == "client_form":
+        form |= {"client_id": client.client_id, "client_secret": client.client_secret or ""}
     if probe.auth == "basic":
         basic = ClientAuthentication(
             client_id=client.client_id,
@@ -141,7 +145,7 @@ def _merge(identity: Identity, probe: IdentityProbe, document: Any, values: Mapp
             identity.extras.setdefault(name, found)
     if not identity.url:
         known = {**values, **identity.extras, "account_id": identity.account_id}
-        identity.url = catalogue.account_url(probe, known) or ""
+        identity.url = catalogue.account_url(probe, known, answer=document) or ""
 
 
 def _text(document: Any, path: str | None) -> str:

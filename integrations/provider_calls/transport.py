@@ -92,5 +92,8 @@ def _failure(error: egress_errors.EgressError) -> ProviderUnavailable | Provider
         return ProviderReplyUnreadable("The provider's reply cannot be read.", evidence=evidence)
     is_unknown = isinstance(error, egress_errors.ReplyLost)
     return ProviderUnavailable(
-        "The provider could not be reached.", evidence=evidence, outcome_unknown=is_unknown
+        "The provider could not be reached.",
+        evidence=evidence,
+        outcome_unknown=is_unknown,
+        timed_out=error.timed_out,
     )

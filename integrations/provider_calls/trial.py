@@ -55,6 +55,10 @@ def try_credentials(
 def _judge(provider: Provider, error: ProviderRefused) -> Trial:
     name = provider.display_name
     words = _words(error)
+    if "redirect" in words:
+        return Trial(
+            True, "redirect_uri", f"The credentials are right; the redirect URL is not registered at {name}."
+        )
     if error.verdict == Verdict.CLIENT_WRONG:
         if "client_id" in words or "client id" in words:
             return Trial(True, "client_id", f"{name} does not know this Client ID.")
@@ -63,10 +67,6 @@ def _judge(provider: Provider, error: ProviderRefused) -> Trial:
                 True, "client_secret", f"{name} knows the Client ID, and the Client Secret is wrong."
             )
         return Trial(True, "client_secret", f"{name} refuses the Client ID or the Client Secret.")
-    if "redirect" in words:
-        return Trial(
-            True, "redirect_uri", f"The credentials are right; the redirect URL is not registered at {name}."
-        )
     if error.error == "invalid_grant" or "code" in words:
         return Trial(True, None, f"{name} accepts the Client ID and the Client Secret.")
     return Trial(False, None, f"{name} gave an answer that tells nothing: {error.evidence}")
