@@ -120,7 +120,8 @@ def _confirm(
 ) -> HttpResponse:
     consent = connect.describe(link)
     context = confirm_context(consent, values=values, error=error)
-    context["has_tried"] = link.attempts.exists()
+    newest = link.attempts.order_by("-created_at").first()
+    context["has_tried"] = newest is not None and newest.finished_at is None
     response = replies.page(request, "connect/confirm.html", context, status=400 if error else 200)
     cookies.write(response, cookies.read(request) or connect.new_browser_secret())
     return response

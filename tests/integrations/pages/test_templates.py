@@ -58,13 +58,9 @@ def test_texts_contrast_with_what_they_stand_on(scheme: str) -> None:
 
     sheet = (Path(settings.BASE_DIR) / "static" / "patchbay" / "pages.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", sheet, flags=re.DOTALL)
-    colors = dict(
-        re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6});", blocks[0] if scheme == "light" else blocks[1])
-    )
-    colors = {
-        name: value if len(value) == 7 else "#" + "".join(2 * c for c in value[1:])
-        for name, value in found.items()
-    }
+    block = blocks[0] if scheme == "light" else blocks[1]
+    found = dict(re.findall(r"--([a-z-]+): #([0-9a-f]{3,6});", block))
+    colors = {name: f"#{value * 2 if len(value) == 3 else value}" for name, value in found.items()}
     pairs = [(ink, ground) for ink in ("ink", "ink-soft", "accent", "bad") for ground in ("card", "ground")]
     pairs += [("accent", "accent-soft"), ("good", "good-soft"), ("warn", "warn-soft"), ("bad", "bad-soft")]
     pairs += [("on-accent", "accent"), ("on-accent", "accent-hover"), ("card", "bad"), ("ink", "bad-soft")]
