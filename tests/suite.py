@@ -1,0 +1,50 @@
+"""`make test`: the suite on the embedded default, in parallel; says what it could not run and why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SPECIFICATIONS = ROOT.parent / "shared" / "openapi" / "hubspot"
+
+
+def chromium() -> str | None:
+    """The browser of the browser stories, or None."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def missing_parts() -> list[str]:
+    """A line for each part that this machine lacks, with what to do about it."""
+    missing = []
+    if chromium() is None:
+        missing.append("browser stories: no Chromium (Debian: apt-get install chromium, or set CHROMIUM)")
+    if not SPECIFICATIONS.is_dir():
+        missing.append("sandbox against HubSpot's OpenAPI documents: they are not beside this checkout")
+    return missing
+
+
+def run_pytest(*arguments: str, env: dict[str, str] | None = None) -> int:
+    """Run pytest in its own process; returns its exit code."""
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, check=False).returncode
+
+
+def workers() -> list[str]:
+    return ["-n", str(max(2, os.cpu_count() or 2)), "--dist", "loadgroup"]
+
+
+def main() -> int:
+    markers = ["not slow"] + ([] if chromium() else ["not browser"])
+    code = run_pytest(*workers(), "-m", " and ".join(markers), *sys.argv[1:])
+    for line in missing_parts():
+        print(f"NOT RUN  {line}")
+    print("NOT RUN  the long suites (make check-full)")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
