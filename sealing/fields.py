@@ -52,9 +52,11 @@ class SealedAttribute(DeferredAttribute):
             return self
         value = super().__get__(instance, cls)
         if isinstance(value, Secret):
-            value = instance.__dict__[self.field.attname] = self.field.seal(value, pk=instance.pk)
-        elif isinstance(value, Sealed) and not value.is_bound and instance.pk is not None:
-            value = value.bind(self.field.row_pk(instance.pk))
+            value = instance.__dict__[self.field.attname] = self.field.seal(
+                value, pk=self.field.row_pk_of(instance)
+            )
+        elif isinstance(value, Sealed) and not value.is_bound:
+            value = value.bind(self.field.row_pk_of(instance))
             if not instance._state.adding:
                 instance.__dict__[self.field.attname] = value
         return value
@@ -94,6 +96,17 @@ class SealedField(_Base[_ST, _GT]):
         """The primary key in the one form that contexts are written in."""
         return self.model._meta.pk.to_python(pk)
 
+    def row_pk_of(self, instance: models.Model) -> Any:
+        """The instance's key in the table of this field; None when it is not known yet."""
+        field: Any = self.model._meta.pk
+        pk = instance.__dict__.get(field.attname)
+        while (
+            pk is None and field.remote_field is not None
+        ):  # a child's link to its parent, before it is saved
+            field = field.target_field
+            pk = instance.__dict__.get(field.attname)
+        return self.row_pk(pk)
+
     def seal(self, secret: Secret, *, pk: Any) -> Sealed:
         """Seal for this column of the row pk. Raises ValueError without a pk."""
         if pk is None:
@@ -109,7 +122,7 @@ class SealedField(_Base[_ST, _GT]):
             raise TypeError(f"{self} takes a Secret, not {type(value).__name__}: wrap it, Secret(value).")
         self._refuse_other_column(value)
         if value.is_bound:
-            self._refuse_other_row(value, instance.__dict__.get(self.model._meta.pk.attname))
+            self._refuse_other_row(value, self.row_pk_of(instance))
         elif not instance._state.adding:
             raise ValueError(f"{self} takes a Sealed that knows its row: call bind(pk) first.")
 
@@ -118,7 +131,7 @@ class SealedField(_Base[_ST, _GT]):
             raise ValueError(f"A value sealed for {value.column} does not open in {self.place}.")
 
     def _refuse_other_row(self, value: Sealed, pk: Any) -> None:
-        if pk is not None and str(value.pk) != str(self.row_pk(pk)):
+        if pk is not None and str(value.pk) != str(pk):
             raise ValueError(f"A value sealed for {value.context} does not open in the row {pk}.")
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
@@ -128,7 +141,7 @@ class SealedField(_Base[_ST, _GT]):
             raise ValueError(f"{self} takes a Sealed that knows its row: call bind(pk) first.")
         value = super().pre_save(model_instance, add)
         if isinstance(value, Sealed):
-            self._refuse_other_row(value, model_instance.pk)
+            self._refuse_other_row(value, self.row_pk_of(model_instance))
         return value
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
@@ -175,7 +188,7 @@ class SealedField(_Base[_ST, _GT]):
         return Sealed(raw, column=self.place)
 
     def get_lookup(self, lookup_name: str) -> Any:
-        if lookup_name not in {"isnull", StoredAs.lookup_name}:
+        if lookup_name not in {"isnull", EqualsNull.lookup_name, StoredAs.lookup_name}:
             raise FieldError(f"{self} is sealed: only isnull can be asked of it, not {lookup_name}.")
         return super().get_lookup(lookup_name)
 
@@ -219,6 +232,16 @@ class SealedField(_Base[_ST, _GT]):
                 id="sealing.E001",
             )
         ]
+
+
+@SealedField.register_lookup
+class EqualsNull(Exact):
+    """`field=None`, which Django turns into isnull; `field=value` is refused."""
+
+    def get_prep_lookup(self) -> Any:
+        if self.rhs is not None:
+            raise FieldError(f"{self.lhs.output_field} is sealed: it cannot be compared with a value.")
+        return None
 
 
 @SealedField.register_lookup
