@@ -1,3 +1,4 @@
+import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -5,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +17,11 @@ from tests.egress.servers import Handler, Server
 
 ORIGIN = "https://api.provider.example"
 Serve = Callable[..., Server]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The server runs on uvloop, other processes on asyncio's loop; they differ in how sockets close."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
