@@ -29,6 +29,10 @@ class Members(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"<Members of {len(self)}, values hidden>"
 
+    def __reduce__(self) -> tuple[type[Members], tuple[dict[str, Any]]]:
+        """A pickle or copy is empty, so that an error that travels takes no value along."""
+        return (Members, ({},))
+
     def at(self, path: str) -> Any:
         """The value at a dotted path, digits for list items (`errors.0.code`), `$` for all; None if none."""
         value: Any = self._document
