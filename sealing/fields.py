@@ -234,6 +234,14 @@ class SealedField(_Base[_ST, _GT]):
         ]
 
 
+def sealed_field(model: type[models.Model], name: str) -> SealedField[Any, Any]:
+    """The named field. Raises FieldDoesNotExist, and TypeError when it is no SealedField."""
+    field = model._meta.get_field(name)
+    if not isinstance(field, SealedField):
+        raise TypeError(f"{model._meta.label}.{name} is not a SealedField.")
+    return field
+
+
 @SealedField.register_lookup
 class EqualsNull(Exact):
     """`field=None`, which Django turns into isnull; `field=value` is refused."""

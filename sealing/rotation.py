@@ -14,6 +14,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, models, transaction
 
 from sealing.errors import UnreadableSecret
+from sealing.fields import sealed_field
 from sealing.models import KeyCheck
 from sealing.places import sealed_fields
 from sealing.sealed import Sealed
@@ -52,9 +53,9 @@ def rotate_all(
 ) -> Iterator[ColumnReport]:
     """Reseal every sealed column of the database, yielding one report after each."""
     # The canary last: while it is under the old key, an interrupted rotation shows when that key is dropped.
-    for model, sealed_field in sorted(sealed_fields(using), key=lambda place: place[0] is KeyCheck):
-        report = reseal(model, sealed_field.name, batch_size=batch_size, using=using, dry_run=dry_run)
-        yield ColumnReport(sealed_field.place, report)
+    for model, column in sorted(sealed_fields(using), key=lambda place: place[0] is KeyCheck):
+        report = reseal(model, column.name, batch_size=batch_size, using=using, dry_run=dry_run)
+        yield ColumnReport(column.place, report)
 
 
 def reseal(
@@ -65,8 +66,12 @@ def reseal(
     using: str = DEFAULT_DB_ALIAS,
     dry_run: bool = False,
 ) -> RotationReport:
-    """Reseal one column under the newest key. Never raises for a row that does not open."""
-    column = _Column(model, field, using)
+    """Reseal one column under the newest key. Never raises for a row that does not open.
+
+    Raises TypeError when the field is no SealedField.
+    """
+    # On the model whose table has the column: a child's UPDATE of it would be two statements, no swap.
+    column = _Column(sealed_field(model, field).model, field, using)
     for batch in column.batches(batch_size):
         swaps = [swap for sealed in batch if (swap := column.prepare(sealed))]
         if dry_run:

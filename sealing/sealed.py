@@ -89,9 +89,6 @@ def seal(secret: Secret | str, *, model: type[models.Model], field: str, pk: Any
 
     Raises TypeError when the field is no SealedField, ValueError without a pk.
     """
-    from sealing.fields import SealedField
+    from sealing.fields import sealed_field
 
-    target = model._meta.get_field(field)
-    if not isinstance(target, SealedField):
-        raise TypeError(f"{model._meta.label}.{field} is not a SealedField.")
-    return target.seal(secret if isinstance(secret, Secret) else Secret(secret), pk=pk)
+    return sealed_field(model, field).seal(secret if isinstance(secret, Secret) else Secret(secret), pk=pk)
