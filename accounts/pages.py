@@ -8,13 +8,15 @@ from django.shortcuts import render
 from accounts.api import problems
 from accounts.api.problems import Problem
 
-_PROGRAM_PATHS = ("/api/", "/proxy/", "/oauth/token", "/webhooks/", "/healthz", "/readyz")
+_PROGRAM_PATHS = ("/api/", "/proxy/", "/webhooks/")
+_PROGRAM_PAGES = frozenset({"/oauth/token", "/healthz", "/readyz"})
 
 
 def wants_json(request: HttpRequest) -> bool:
     """True for the programs' paths, and where Accept asks for JSON and not for HTML."""
     accept = request.headers.get("Accept", "")
-    return request.path.startswith(_PROGRAM_PATHS) or ("json" in accept and "text/html" not in accept)
+    is_for_programs = request.path.startswith(_PROGRAM_PATHS) or request.path in _PROGRAM_PAGES
+    return is_for_programs or ("json" in accept and "text/html" not in accept)
 
 
 def error_page(request: HttpRequest, problem: Problem, *, heading: str, advice: str) -> HttpResponse:

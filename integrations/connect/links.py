@@ -223,4 +223,5 @@ def link_status(link: ConnectLink) -> dict[str, Any]:
         "status": link.state(timezone.now()).value,
         "UUID": str(link.connection_id),
         "reason": link.failure_reason or None,
+        "failedAt": timestamp(link.failed_at),
     }

@@ -78,7 +78,7 @@ def _remember_tokens(connection: Connection) -> PendingRevocation | None:
     now = timezone.now()
     sealed = {name: seal(value, model=PendingRevocation, field=name, pk=pk) for name, value in opened.items()}
     return PendingRevocation.objects.create(
-        pk=pk,
+        id=pk,
         connection=connection,
         client=connection.client,
         next_attempt_at=now,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from accounts import audit
-from accounts.audit import Actor
 from django.db import transaction
 
+from accounts import audit
+from accounts.audit import Actor
 from integrations import tokens
 from integrations.models import Connection
 from integrations.tokens import AccessToken
@@ -18,5 +18,7 @@ def hand_out(connection: Connection, *, actor: Actor) -> AccessToken:
     """
     token = tokens.ensure_fresh(connection.pk)
     with transaction.atomic():
-        audit.record("connection.token_read", connection, actor=actor, changes={"token_version": token.version})
+        audit.record(
+            "connection.token_read", connection, actor=actor, changes={"token_version": token.version}
+        )
     return token

@@ -131,9 +131,7 @@ def test_con_16_two_flows_in_two_tabs_both_finish(
     assert first["body"] != second["body"]
 
 
-def test_a_link_is_spent_by_its_first_success(
-    at_sandbox: Any, make_link: MakeLink, browser: Browser
-) -> None:
+def test_a_link_is_spent_by_its_first_success(at_sandbox: Any, make_link: MakeLink, browser: Browser) -> None:
     new = make_link()
     late = browser.leave(new)
     browser.walk(new)
@@ -180,7 +178,10 @@ def test_con_20_a_reconnect_keeps_the_id_and_clears_the_reason(
         ({"status": 503, "body": "busy"}, "unavailable"),
         ({"action": "drop"}, "unavailable"),
         ({"status": 200, "body": "<h1>Hello</h1>", "headers": {"Content-Type": "text/html"}}, "bad_response"),
-        ({"status": 302, "headers": {"Location": "https://other.example/token"}, "body": ""}, "misconfigured"),
+        (
+            {"status": 302, "headers": {"Location": "https://other.example/token"}, "body": ""},
+            "misconfigured",
+        ),
     ],
 )
 def test_cal_09_provider_trouble_during_the_exchange_maps_to_a_reason(
