@@ -178,7 +178,7 @@ async def start(app: web.Application, *, host: str = "127.0.0.1", port: int = 0)
     """Listen; the runner, whose cleanup() stops it, and the port that was taken."""
     runner = web.AppRunner(app, **RUNNER_OPTIONS)  # type: ignore[arg-type]  # options of the request handler
     await runner.setup()
-    site = web.TCPSite(runner, host, port, shutdown_timeout=0.5)
+    site = web.TCPSite(runner, host, port)
     await site.start()
     return runner, int(runner.addresses[0][1])
 

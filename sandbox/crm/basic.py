@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
-from sandbox.access import admit
+from sandbox.access import admit, bearer
 from sandbox.crm.objects import CONTACTS, PREFIXES, object_type
 from sandbox.crm.records import MAX_HISTORY_LIMIT, Records, Shown
 from sandbox.errors import invalid, not_found
@@ -19,6 +19,7 @@ MAX_LIMIT = 100
 
 def opened(sandbox: Sandbox, call: Call, verb: str, *, is_search: bool = False) -> Records:
     """The records that the call's token may "read" or "write". Raises SandboxError: 400, 401, 403, 429."""
+    bearer(sandbox, call)
     kind = object_type(call.params["type"])
     account = admit(sandbox, call, [kind.scope(verb)], is_search=is_search)
     return Records(sandbox, account, kind)
