@@ -43,8 +43,9 @@ class Router:
     """Finds the route of a call."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
         self._by_head: dict[str, list[Route]] = {}
-        for route in routes:
+        for route in self.routes:
             self._by_head.setdefault(route.path.split("/")[1], []).append(route)
 
     def find(self, call: Call) -> Route:
