@@ -99,6 +99,8 @@ if _database["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # A file in tests too: SQLite's shared memory knows neither WAL nor waiting for a lock.
+    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     _database.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -28,29 +28,28 @@ KEEP = timedelta(days=1)
 def refresh_due() -> int:
     """Refresh what is due, found anew in the database each time (design rule 11); returns how many were due."""
     now = timezone.now()
-    due = list(
-        Connection.objects.due(now).values_list("pk", "last_used_at", "token_stored_at", "connected_at")[
-            :BATCH
-        ]
-    )
-    for connection_id, *moments in due:
-        if _was_used_lately(moments, now):
-            refresh_connection.delay(str(connection_id))
+    due = Connection.objects.due(now).only("pk", "last_used_at", "token_stored_at", "connected_at")[:BATCH]
+    for connection in list(due):
+        if _is_worth_refreshing(connection, now):
+            refresh_connection.delay(str(connection.pk))
         else:
-            _put_off(connection_id, moments[1])
+            _put_off(connection, now)
     return len(due)
 
 
-def _was_used_lately(moments: list[object], now: object) -> bool:
-    last_used_at, stored_at, connected_at = moments
-    newest = max((moment for moment in (last_used_at, connected_at) if moment is not None), default=None)  # type: ignore[type-var]
-    is_lately = newest is not None and now - newest < USED_LATELY  # type: ignore[operator]
-    return is_lately or stored_at is None or now - stored_at >= DAILY  # type: ignore[operator]
+def _is_worth_refreshing(connection: Connection, now: datetime) -> bool:
+    """Used or made lately, or its token is a day old: a refresh token that is never used may lapse (REF-23)."""
+    moments = [moment for moment in (connection.last_used_at, connection.connected_at) if moment is not None]
+    stored_at = connection.token_stored_at
+    return (
+        any(now - moment < USED_LATELY for moment in moments) or stored_at is None or now - stored_at >= DAILY
+    )
 
 
-def _put_off(connection_id: UUID, stored_at: object) -> None:
-    """An idle connection is refreshed a day after its token was stored, for refresh tokens that lapse by disuse."""
-    Connection.objects.filter(pk=connection_id).update(next_refresh_at=stored_at + DAILY)  # type: ignore[operator]
+def _put_off(connection: Connection, now: datetime) -> None:
+    Connection.objects.filter(pk=connection.pk, next_refresh_at__lte=now).update(
+        next_refresh_at=(connection.token_stored_at or now) + DAILY
+    )
 
 
 @shared_task(name="integrations.tasks.refresh_connection", expires=300)

@@ -11,9 +11,7 @@ from integrations import catalogue
 from integrations.catalogue import IdentityProbe, Provider
 from integrations.errors import ProviderError, ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth.token_request import ClientAuthentication, TokenRequest
-from integrations.provider_calls.transport import Reply, call_with_token, send_request
-
-SIDE_VALUES = ("client_id", "client_secret", "access_token", "refresh_token")
+from integrations.provider_calls.transport import Reply, api_credential, send, send_request
 
 
 @dataclass(slots=True)
@@ -80,11 +78,8 @@ def _as_the_customer(
     provider: Provider, probe: IdentityProbe, url: str, headers: dict[str, str], tokens: Mapping[str, str]
 ) -> Reply:
     access_token = tokens.get("access_token", "")
-    placement = provider.api.credential
-    if probe.auth == "api" and placement.kind == "header":
-        headers = {**headers, placement.name: f"{placement.prefix}{access_token}"}
-        return send_request(TokenRequest(url, headers, b"", probe.method))
-    return call_with_token(probe.method, url, access_token=access_token, headers=headers)
+    credential = api_credential(provider, access_token, is_bearer=probe.auth == "bearer")
+    return send(probe.method, url, headers={**headers, **credential})
 
 
 def _as_the_client(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from integrations import catalogue
 from integrations.catalogue import Provider, Revocation
-from integrations.errors import ProviderReplyUnreadable, ProviderUnavailable
-from integrations.oauth import token_request
-from integrations.oauth.token_request import ClientAuthentication, TokenRequest
-from integrations.provider_calls.transport import SIDE_LIMITS, call_with_token, send_request
+from integrations.errors import ProviderUnavailable
+from integrations.oauth.token_request import CONTENT_TYPES, ClientAuthentication
+from integrations.provider_calls.transport import SIDE_LIMITS, Reply, api_credential, send
+
+#: a token stands here while the URL template is filled, since templates never see secrets
+_TOKEN_PLACE = "patchbay-token"  # noqa: S105 (a placeholder)
+_TEMPORARY = frozenset({408, 423, 425, 429})
 
 
 class Revoked(StrEnum):
@@ -33,62 +37,70 @@ def revoke(
     kind = None if rules is None else next((name for name in rules.sends if name in tokens), None)
     if rules is None or kind is None:
         return Revoked.UNSUPPORTED
-    url = catalogue.render_url(provider, rules.url.replace("{token}", "PATCHBAY-TOKEN"), values)
-    url = url.replace("PATCHBAY-TOKEN", quote(tokens[kind], safe=""))
-    if rules.auth == "bearer":
-        reply = call_with_token(
-            rules.method, url, access_token=tokens.get("access_token", ""), headers=rules.headers
-        )
-    else:
-        reply = send_request(_request(rules, url, kind, tokens[kind], client, values), limits=SIDE_LIMITS)
+    reply = _ask(provider, rules, kind=kind, client=client, tokens=tokens, values=values)
     if reply.status in rules.success_statuses:
         return Revoked.CONFIRMED
-    if reply.status in {408, 423, 425, 429} or reply.status >= 500:
+    if reply.status in _TEMPORARY or reply.status >= 500:
         raise ProviderUnavailable("The provider could not answer just now.", evidence=f"HTTP {reply.status}")
     # A token that the provider does not know any more is as revoked as can be.
-    if reply.status in {400, 401, 404} and kind == "refresh_token":
-        return Revoked.CONFIRMED if _says_invalid(reply.body) else Revoked.FAILED
-    return Revoked.FAILED
+    is_dead = reply.status in {400, 401, 404} and _says_invalid(reply.body)
+    return Revoked.CONFIRMED if is_dead else Revoked.FAILED
 
 
 def _says_invalid(body: bytes) -> bool:
     text = body[:4_096].lower()
-    return any(
-        word in text for word in (b"invalid_grant", b"invalid_token", b"bad_refresh_token", b"not found")
-    )
+    return any(word in text for word in (b"invalid_grant", b"invalid_token", b"bad_refresh_token"))
 
 
-def _request(
+def _ask(
+    provider: Provider,
     rules: Revocation,
-    url: str,
+    *,
     kind: str,
-    token: str,
     client: ClientAuthentication,
+    tokens: Mapping[str, str],
     values: Mapping[str, str],
-) -> TokenRequest:
-    authentication = ClientAuthentication(
-        client_id=client.client_id,
-        client_secret=client.client_secret,
-        method=rules.auth,
-        basic_encoding=client.basic_encoding,
-    )
-    extra = {name: catalogue.render(template, values) for name, template in rules.params.items()}
-    if "{token}" in rules.url or rules.method != "POST":
-        headers = dict(rules.headers)
-        if rules.auth == "client_secret_basic":
-            headers["Authorization"] = authentication.authorization_field() or ""
-        return TokenRequest(url, headers, b"", rules.method)  # type: ignore[arg-type]  # DELETE is sent as it is
-    if rules.token_parameter != "token":  # noqa: S105 (a parameter's name)
-        extra[rules.token_parameter] = token
-    request = token_request.revocation_request(
-        url,
-        token=token,
-        client=authentication,
-        token_type_hint=kind if rules.token_type_hint else None,
-        body_format=rules.body_format,
-        extra_params=extra,
-        extra_headers=rules.headers,
-    )
-    if rules.auth == "none" and not client.client_id:
-        raise ProviderReplyUnreadable("No client to revoke with.")
-    return request
+) -> Reply:
+    token = tokens[kind]
+    has_token_in_path = "{token}" in rules.url
+    url = catalogue.render_url(provider, rules.url.replace("{token}", _TOKEN_PLACE), values)
+    url = url.replace(_TOKEN_PLACE, quote(token, safe=""))
+    parameters = {} if has_token_in_path else _parameters(rules, kind, token, client, values)
+    headers = {**rules.headers, **_credential(provider, rules, client, tokens)}
+    body = b""
+    if rules.method == "GET" and parameters:
+        url = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+    elif parameters:
+        headers["Content-Type"] = CONTENT_TYPES[rules.body_format]
+        text = json.dumps(parameters) if rules.body_format == "json" else urlencode(parameters)
+        body = text.encode("ascii")
+    return send(rules.method, url, headers=headers, body=body, limits=SIDE_LIMITS)
+
+
+def _parameters(
+    rules: Revocation, kind: str, token: str, client: ClientAuthentication, values: Mapping[str, str]
+) -> dict[str, str]:
+    parameters = {name: catalogue.render(template, values) for name, template in rules.params.items()}
+    if rules.token_parameter is not None:
+        parameters[rules.token_parameter] = token
+    if rules.token_type_hint:
+        parameters["token_type_hint"] = kind
+    if rules.auth == "client_secret_post":
+        parameters |= {"client_id": client.client_id, "client_secret": client.client_secret or ""}
+    return parameters
+
+
+def _credential(
+    provider: Provider, rules: Revocation, client: ClientAuthentication, tokens: Mapping[str, str]
+) -> dict[str, str]:
+    """The header field that authenticates the call, if one does."""
+    if rules.auth == "client_secret_basic":
+        basic = ClientAuthentication(
+            client_id=client.client_id,
+            client_secret=client.client_secret,
+            basic_encoding=client.basic_encoding,
+        )
+        return {"Authorization": basic.authorization_field() or ""}
+    if rules.auth in {"bearer", "api"} and "access_token" in tokens:
+        return api_credential(provider, tokens["access_token"], is_bearer=rules.auth == "bearer")
+    return {}

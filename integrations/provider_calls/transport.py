@@ -11,6 +11,7 @@ from requests_oauthlib import OAuth2Session
 
 from egress import errors as egress_errors
 from egress import sync
+from integrations.catalogue import Provider
 from integrations.errors import ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth.token_request import TokenRequest
 
@@ -43,47 +44,29 @@ class Reply:
 
 def send_request(request: TokenRequest, *, limits: sync.Limits = TOKEN_LIMITS) -> Reply:
     """Send a request that carries its own client authentication."""
-    return _send(
-        OAuth2Session(),
-        request.method,
-        request.url,
-        headers=request.headers,
-        body=request.body,
-        limits=limits,
-    )
+    return send(request.method, request.url, headers=request.headers, body=request.body, limits=limits)
 
 
-def call_with_token(
-    method: str,
-    url: str,
-    *,
-    access_token: str,
-    headers: Mapping[str, str] | None = None,
-    limits: sync.Limits = SIDE_LIMITS,
+def send(
+    method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", limits: sync.Limits = SIDE_LIMITS
 ) -> Reply:
-    """Call the provider's API with a bearer token (RFC 6750)."""
-    session = OAuth2Session(token={"access_token": access_token, "token_type": "Bearer"})
-    return _send(session, method, url, headers=headers or {}, body=None, limits=limits, is_signed=True)
-
-
-def _send(
-    session: OAuth2Session,
-    method: str,
-    url: str,
-    *,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    limits: sync.Limits,
-    is_signed: bool = False,
-) -> Reply:
-    with sync.harden(session, limits=limits):
+    """Send one request as it is given. Raises ProviderUnavailable and ProviderReplyUnreadable."""
+    with sync.harden(OAuth2Session(), limits=limits) as session:
         try:
             response = sync.request(
-                session, method, url, data=body, headers=dict(headers), withhold_token=not is_signed
+                session, method, url, data=body or None, headers=dict(headers), withhold_token=True
             )
         except egress_errors.EgressError as error:
             raise _failure(error) from error
     return Reply(response.status_code, response.headers.get("Content-Type", ""), response.content)
+
+
+def api_credential(provider: Provider, access_token: str, *, is_bearer: bool = False) -> dict[str, str]:
+    """The header field that carries an access token: as the provider's API wants it, or as a bearer token."""
+    placement = provider.api.credential
+    if not is_bearer and placement.kind == "header":
+        return {placement.name: f"{placement.prefix}{access_token}"}
+    return {"Authorization": f"Bearer {access_token}"}
 
 
 def _failure(error: egress_errors.EgressError) -> ProviderUnavailable | ProviderReplyUnreadable:
