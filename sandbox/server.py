@@ -18,6 +18,7 @@ from sandbox import (
     files,
     forms,
     introspection,
+    marketplace,
     tokens,
 )
 from sandbox.crm import ROUTES as CRM_ROUTES
@@ -45,6 +46,7 @@ RUNNER_OPTIONS = {
 ROUTER = Router(
     [
         *authorize.ROUTES,
+        *marketplace.ROUTES,
         *tokens.ROUTES,
         *introspection.ROUTES,
         *account_info.ROUTES,
