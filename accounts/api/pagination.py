@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.dateparse import parse_datetime
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
@@ -28,6 +31,18 @@ class CursorPages(CursorPagination):
         self.base_url = settings.PUBLIC_URL + request.get_full_path()
         return page
 
+    def decode_cursor(self, request: Any) -> Any:
+        """The cursor, or None on the first page. One that no list has returned is refused before it is queried."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                _moment(cursor.position)
+            elif cursor is not None and not cursor.offset:
+                raise ValueError("a cursor that says nothing")
+        except (NotFound, ValueError, OverflowError) as error:
+            raise invalid("cursor", self.invalid_cursor_message) from error
+        return cursor
+
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})
 
@@ -44,3 +59,11 @@ class CursorPages(CursorPagination):
                 },
             },
         }
+
+
+def _moment(position: str) -> datetime:
+    """The moment at which a page begins. Raises ValueError and OverflowError for what no database can compare."""
+    moment = parse_datetime(position)
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("no moment")
+    return moment.astimezone(UTC)

@@ -19,7 +19,8 @@ class HasPermission(BasePermission):
             return False
         wanted = view.permission
         if isinstance(wanted, dict):
-            wanted = wanted.get(request.method or "", None)
+            method = "GET" if request.method == "HEAD" else request.method
+            wanted = wanted.get(method or "")
         if wanted is not None and not caller.may(wanted):
             self.message = f"The credential lacks the permission {str(wanted)!r}."
             return False

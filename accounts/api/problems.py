@@ -10,6 +10,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from accounts import identifiers, origins, request_context
@@ -47,7 +48,7 @@ CODES: dict[str, tuple[int, str]] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Problem(Exception):
     """One error for the caller. members are RFC 9457 extensions: field, reconnectUrl, retryAfter, names …"""
 
@@ -120,12 +121,15 @@ def _headers(problem: Problem, request_id: str) -> dict[str, str]:
     return headers
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """DRF's EXCEPTION_HANDLER."""
     problem = from_exception(error)
     if problem is None:
         return None  # Django's own handler renders the 500 (see server_error)
     request_id = request_context.current().request_id or request_context.new_request_id()
+    renderers = getattr(context.get("view"), "renderer_classes", [])
+    if renderers and not issubclass(renderers[0], JSONRenderer):
+        return render(problem, request_id)  # a page's renderer would draw the problem as a page
     response = Response(problem.body(request_id), status=problem.status, content_type=CONTENT_TYPE)
     for name, value in _headers(problem, request_id).items():
         response.headers[name] = value

@@ -13,18 +13,18 @@ from accounts.api.serializers import ProblemSerializer
 
 #: what any authenticated call may answer
 _COMMON = (400, 401, 403, 404, 429)
+#: what any call with a body may answer
+_WITH_BODY = (400, 413, 415)
 
 
 class PatchbaySchema(AutoSchema):
     """Adds the problems that every operation may answer unless the view documents its own."""
 
-    def get_response_serializers(self) -> Any:
-        described = super().get_response_serializers()
-        return described
-
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        for status in getattr(self.view, "problem_statuses", _COMMON if self.get_auth() else ()):
+        asked = getattr(self.view, "problem_statuses", _COMMON)
+        with_body = _WITH_BODY if self.method == "POST" and self.get_request_serializer() is not None else ()
+        for status in sorted({*asked, *with_body}):
             if str(status) not in bodies:
                 titles = sorted({title for code_status, title in CODES.values() if code_status == status})
                 response = OpenApiResponse(ProblemSerializer, description=" / ".join(titles))
@@ -39,6 +39,10 @@ class PartnerAuthenticationScheme(OpenApiAuthenticationExtension):
 
     target_class = "accounts.api.authentication.PartnerAuthentication"
     name = ["bearer", "basic"]  # type: ignore[assignment]  # two schemes of one class
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        """Either of them: two objects, where one object with two keys would ask for both."""
+        return [{name: []} for name in self.name]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         return [

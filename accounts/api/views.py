@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.parsers import FormParser, JSONParser
+from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,9 @@ from rest_framework.views import APIView
 
 from accounts import credentials, health
 from accounts.api.authentication import decode_basic
-from accounts.api.problems import Problem
+from accounts.api.negotiation import IgnoreAccept
+from accounts.api.parsers import FormBody, JSONBody
+from accounts.api.problems import CONTENT_TYPE, Problem
 from accounts.api.serializers import TokenErrorSerializer, TokenReplySerializer, TokenRequestSerializer
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -29,27 +30,40 @@ class TokenView(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
-    parser_classes = [FormParser, JSONParser]
+    parser_classes = [FormBody, JSONBody]
+    content_negotiation_class = IgnoreAccept
+    problem_statuses = ()
 
     @extend_schema(
         operation_id="issue_token",
+        summary="Exchange clientId and clientSecret for an access token",
         tags=["authentication"],
-        auth=[],
         request={
             "application/x-www-form-urlencoded": TokenRequestSerializer,
             "application/json": TokenRequestSerializer,
         },
-        responses={200: TokenReplySerializer, 400: TokenErrorSerializer, 401: TokenErrorSerializer},
+        responses={
+            200: TokenReplySerializer,
+            (400, CONTENT_TYPE): TokenErrorSerializer,
+            (401, CONTENT_TYPE): TokenErrorSerializer,
+        },
     )
     def post(self, request: Request) -> Response:
-        data = request.data if hasattr(request.data, "get") else {}
+        """The token lives 24 hours; an API key or HTTP Basic serves as well without this call."""
+        try:
+            data = request.data if hasattr(request.data, "get") else {}
+        except ParseError as error:
+            raise _refusal("invalid_request", str(error.detail), status=400, field="body") from error
         grant_type = _text(data, "grant_type")
         client_id, client_secret = _client(request, data)
         credential = credentials.by_client_secret(client_id, client_secret, now=timezone.now())
         if credential is None:
-            return _refusal("invalid_client", "The client id or the client secret is not right.", status=401)
+            raise _refusal("invalid_client", "The client id or the client secret is not right.", status=401)
         if grant_type != "client_credentials":
-            return _refusal("unsupported_grant_type", "grant_type must be client_credentials.", status=400)
+            error_code = "unsupported_grant_type" if grant_type else "invalid_request"
+            raise _refusal(
+                error_code, "grant_type must be client_credentials.", status=400, field="grant_type"
+            )
         token, seconds = credentials.issue_token(credential, now=timezone.now())
         body = {"access_token": token, "token_type": "Bearer", "expires_in": seconds}
         return Response(body, headers=_NO_STORE)
@@ -71,13 +85,13 @@ def _client(request: Request, data: Any) -> tuple[str, str]:
     return _text(data, "client_id"), _text(data, "client_secret")
 
 
-def _refusal(error: str, description: str, *, status: int) -> Response:
+def _refusal(error: str, description: str, *, status: int, field: str | None = None) -> Problem:
     """An error of RFC 6749 section 5.2 that is a problem of RFC 9457 too."""
     code = "not_authenticated" if status == 401 else "invalid_request"
     members = {"error": error, "error_description": description}
-    if status == 400:
-        members["field"] = "grant_type"
-    raise Problem(code, description, members, {"Pragma": "no-cache"})
+    if field is not None:
+        members["field"] = field
+    return Problem(code, description, members, {"Pragma": "no-cache"})
 
 
 @never_cache
