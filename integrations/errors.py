@@ -108,15 +108,23 @@ class ProviderError(IntegrationsError):
 
 
 class ProviderUnavailable(ProviderError):
-    """Temporary. outcome_unknown: the request may have been carried out although no reply came."""
+    """Temporary. outcome_unknown: the request may have been carried out although no reply came.
 
-    outcome_unknown = False
+    timed_out tells a provider that was too slow from one that could not be reached or said so.
+    """
 
     def __init__(
-        self, sentence: str, *, evidence: str = "", status: int | None = None, outcome_unknown: bool = False
+        self,
+        sentence: str,
+        *,
+        evidence: str = "",
+        status: int | None = None,
+        outcome_unknown: bool = False,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(sentence, evidence=evidence, status=status)
         self.outcome_unknown = outcome_unknown
+        self.timed_out = timed_out
 
 
 class ProviderRefused(ProviderError):

@@ -1,7 +1,8 @@
-"""Paths of integrations."""
+"""Every path of integrations: the customer's pages and the partner's API."""
 
 from django.urls import include, path
 
 urlpatterns = [
     path("", include("integrations.pages.urls")),
+    path("", include("integrations.api.urls")),
 ]

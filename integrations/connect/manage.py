@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit, customers
+from accounts import audit, customers, identifiers
 from accounts.audit import Actor
 from accounts.models import Partner
 from integrations import connections
@@ -52,12 +52,12 @@ def register_uses(source: Callable[[uuid.UUID], tuple[Use, ...]]) -> None:
 def create_manage_link(
     partner: Partner, foreign_identifier: str, *, actor: Actor, expires_in_seconds: int | None = None
 ) -> tuple[ManageLink, str]:
-    """(link, URL). Raises InvalidInput, and NotFound when the partner has no such customer."""
+    """(link, URL). Raises InvalidInput, identifiers.InvalidIdentifier, NotFound where there is no such customer."""
     seconds = settings.CONNECT_LINK_SECONDS if expires_in_seconds is None else expires_in_seconds
     if not MIN_SECONDS <= seconds <= settings.CONNECT_LINK_MAX_SECONDS:
         limits = f"{MIN_SECONDS} to {settings.CONNECT_LINK_MAX_SECONDS}"
         raise InvalidInput("expiresInSeconds", f"A number of seconds from {limits} is needed.")
-    customer = customers.find(partner, foreign_identifier)
+    customer = customers.find(partner, identifiers.check_identifier(foreign_identifier))
     if customer is None:
         raise NotFound("No such customer.")
     token = secrets.token_urlsafe(32)

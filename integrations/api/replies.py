@@ -1,0 +1,135 @@
+"""What `/api/v1` answers, as serializers, so that the OpenAPI schema names and describes each member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from integrations.models.connection import Status
+from integrations.models.link import LinkState
+
+_UUID = "3f1c2a6e-8f0b-4f0e-9a55-0d3f6a1b7c21"
+CONNECTION_EXAMPLE: dict[str, Any] = {
+    "UUID": _UUID,
+    "appSlug": "hbdev",
+    "provider": "hubspot",
+    "userForeignIdentifier": "tenant-42",
+    "connectionName": "default",
+    "status": "active",
+    "statusReason": None,
+    "providerAccount": {
+        "id": "148312",
+        "name": "Ada's Bakery",
+        "url": "https://app.hubspot.com/contacts/148312",
+    },
+    "grantedScopes": ["oauth", "crm.objects.contacts.read"],
+    "missingScopes": [],
+    "createdAt": "2026-11-25T09:30:00.000Z",
+    "updatedAt": "2026-11-25T09:31:12.000Z",
+    "lastUsedAt": None,
+    "accessTokenExpiresAt": "2026-11-25T10:01:12.000Z",
+}
+_LINK_EXAMPLE = {
+    "id": "b2b0a4b0-2f7e-4d0c-8d3f-5c8f4a4f2d10",
+    "url": "https://patchbay.example.com/connect/Qm9w…",
+    "userForeignIdentifier": "tenant-42",
+    "UUID": _UUID,
+    "expiresAt": "2026-11-25T10:00:00.000Z",
+}
+
+
+@extend_schema_serializer(
+    component_name="CreatedConnectLink",
+    examples=[OpenApiExample("Made", value=_LINK_EXAMPLE, response_only=True)],
+)
+class CreatedLinkReply(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.URLField(help_text="For the customer alone; shown once.")
+    userForeignIdentifier = serializers.CharField()
+    UUID = serializers.UUIDField(help_text="The connection, pending until the customer has consented.")
+    expiresAt = serializers.DateTimeField()
+
+
+@extend_schema_serializer(component_name="ConnectLink")
+class LinkReply(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(LinkState.choices)
+    appSlug = serializers.CharField()
+    userForeignIdentifier = serializers.CharField()
+    UUID = serializers.UUIDField()
+    failureReason = serializers.CharField(
+        allow_null=True, help_text="Of the last try; the link stays usable."
+    )
+    createdAt = serializers.DateTimeField()
+    expiresAt = serializers.DateTimeField()
+    openedAt = serializers.DateTimeField(allow_null=True)
+    completedAt = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="ManageLink")
+class ManageLinkReply(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text="For the customer alone; shown once.")
+    expiresAt = serializers.DateTimeField()
+
+
+@extend_schema_serializer(component_name="IntegrationScope")
+class ScopeReply(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    meaning = serializers.CharField(
+        help_text="What a customer reads; the name itself where nothing is known."
+    )
+    required = serializers.BooleanField()
+
+
+@extend_schema_serializer(component_name="Integration")
+class IntegrationReply(serializers.Serializer[Any]):
+    appSlug = serializers.CharField()
+    provider = serializers.CharField()
+    displayName = serializers.CharField()
+    environment = serializers.CharField(allow_null=True)
+    logo = serializers.URLField(allow_null=True)
+    scopes = ScopeReply(many=True)
+
+
+@extend_schema_serializer(component_name="StatusReason")
+class ReasonReply(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField(help_text="A sentence for the customer.")
+
+
+@extend_schema_serializer(component_name="ProviderAccount")
+class AccountReply(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    name = serializers.CharField(allow_null=True)
+    url = serializers.CharField(allow_null=True)
+
+
+@extend_schema_serializer(
+    component_name="Connection",
+    examples=[OpenApiExample("Connected", value=CONNECTION_EXAMPLE, response_only=True)],
+)
+class ConnectionReply(serializers.Serializer[Any]):
+    UUID = serializers.UUIDField()
+    appSlug = serializers.CharField()
+    provider = serializers.CharField()
+    userForeignIdentifier = serializers.CharField()
+    connectionName = serializers.CharField()
+    status = serializers.ChoiceField(Status.choices)
+    statusReason = ReasonReply(allow_null=True)
+    providerAccount = AccountReply(allow_null=True)
+    grantedScopes = serializers.ListField(child=serializers.CharField())
+    missingScopes = serializers.ListField(child=serializers.CharField())
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+    lastUsedAt = serializers.DateTimeField(allow_null=True)
+    accessTokenExpiresAt = serializers.DateTimeField(allow_null=True)
+    reconnectUrl = serializers.URLField(required=False, help_text="Only while the customer is needed.")
+
+
+@extend_schema_serializer(component_name="AccessToken")
+class TokenReply(serializers.Serializer[Any]):
+    accessToken = serializers.CharField()
+    tokenType = serializers.CharField()
+    expiresAt = serializers.DateTimeField(allow_null=True, help_text="null: no end is known.")
