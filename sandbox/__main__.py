@@ -29,19 +29,19 @@ def _port(text: str) -> int:
 
 
 def _make_demo_app(sandbox: Sandbox) -> None:
-    """Make or update the app that the environment describes; other redirect URLs and scopes of it stay."""
+    """Make the app that the environment describes; one that exists keeps what was added to it by hand."""
     client_id, client_secret = (os.environ.get(name) for name in DEMO_NAMES)
     if not client_id or not client_secret:
         return
     before = sandbox.state.apps.get(client_id)
     app_id = os.environ.get("SANDBOX_DEMO_APP_ID", "")
     redirect_url = os.environ.get("SANDBOX_DEMO_REDIRECT_URL", "")
-    scopes = os.environ.get("SANDBOX_DEMO_SCOPES")
-    optional = os.environ.get("SANDBOX_DEMO_OPTIONAL_SCOPES")
     if redirect_url and (problem := apps.redirect_url_problem(redirect_url)):
         sys.exit(f"SANDBOX_DEMO_REDIRECT_URL: {problem}")
     if app_id and not app_id.isdigit():
         sys.exit("SANDBOX_DEMO_APP_ID must be a whole number, such as 1160452")
+    scopes = os.environ.get("SANDBOX_DEMO_SCOPES", "").split()
+    optional = os.environ.get("SANDBOX_DEMO_OPTIONAL_SCOPES", "").split()
     apps.create(
         sandbox,
         before.name if before else "Demo app",
@@ -49,10 +49,8 @@ def _make_demo_app(sandbox: Sandbox) -> None:
         client_secret=client_secret,
         app_id=int(app_id) if app_id else None,
         redirect_urls=[*(before.redirect_urls if before else []), *([redirect_url] if redirect_url else [])],
-        scopes=scopes.split() if scopes is not None else (before.scopes if before else []),
-        optional_scopes=optional.split()
-        if optional is not None
-        else (before.optional_scopes if before else []),
+        scopes=[*scopes, *(before.scopes if before else [])],
+        optional_scopes=[*optional, *(before.optional_scopes if before else [])],
     )
     sandbox.demo_client_id = client_id
 

@@ -58,6 +58,8 @@ def test_process_makes_the_demo_app_and_stops_within_two_seconds(tmp_path: Path)
         [app] = requests.get(f"{url}/_control/state", timeout=10).json()["apps"]
         assert (app["clientId"], app["appId"], app["redirectUrls"]) == (CLIENT_ID, 1160452, [REDIRECT_URL])
         assert (app["scopes"], app["optionalScopes"]) == (["oauth", "crm.objects.contacts.read"], ["forms"])
+        ticks = [("scope", "crm.objects.contacts.read"), ("scope", "crm.objects.deals.read")]
+        requests.post(f"{url}/developer/apps/{CLIENT_ID}/scopes", data=ticks, timeout=10)
         with pytest.raises(requests.ReadTimeout):
             requests.get(f"{url}/_slow/60", timeout=0.2)
         started = time.monotonic()
@@ -75,6 +77,7 @@ def test_process_makes_the_demo_app_and_stops_within_two_seconds(tmp_path: Path)
             "other",
             [REDIRECT_URL, "https://a.example.com/"],
         )
+        assert "crm.objects.deals.read" in app["scopes"], "what was ticked by hand stays"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=5) == 0
 
