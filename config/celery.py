@@ -7,6 +7,7 @@ import tempfile
 from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -29,3 +30,12 @@ def prepare_folder_broker(sender: Celery, **_: Any) -> None:
         (settings.BROKER_DIR / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.BROKER_DIR.chmod(0o700)
     tempfile.tempdir = str(settings.BROKER_DIR / "tmp")
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_wrong_keys(**_: Any) -> None:
+    """A worker that cannot open what is stored must not run (ADM-05)."""
+    from sealing.health import require_good_keys
+
+    require_good_keys()
