@@ -67,6 +67,7 @@ def configure(settings: dict[str, Any]) -> None:
                 "uvicorn": {"level": settings["level"]},
                 "django.server": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
+                "kombu.connection": {"level": "ERROR"},
                 "celery.app.trace": {"level": "WARNING"},
             },
         }
