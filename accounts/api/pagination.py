@@ -27,7 +27,7 @@ class CursorPages(CursorPagination):
         asked = request.query_params.get("limit")
         if asked is not None and not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= 100):
             raise invalid("limit", "A whole number from 1 to 100 is needed.")
-        page = super().paginate_queryset(queryset, request, view)
+        page: list[Any] | None = super().paginate_queryset(queryset, request, view)
         self.base_url = settings.PUBLIC_URL + request.get_full_path()
         return page
 
@@ -36,7 +36,7 @@ class CursorPages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
-                _moment(cursor.position)
+                _moment(str(cursor.position))
             elif cursor is not None and not cursor.offset:
                 raise ValueError("a cursor that says nothing")
         except (NotFound, ValueError, OverflowError) as error:
@@ -55,6 +55,7 @@ class CursorPages(CursorPagination):
                 "next": {
                     "type": ["string", "null"],
                     "format": "uri",
+                    "example": None,
                     "description": "The next page, or null.",
                 },
             },

@@ -61,14 +61,12 @@ class PartnerView(APIView):
         super().initial(request, *args, **kwargs)
         require_utf8(request.META.get("QUERY_STRING", ""), what="query")
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Content-Language", "en")
         return response
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """The methods, in Allow; what they do stands in the schema."""
         return Response(status=204)

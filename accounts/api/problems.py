@@ -154,7 +154,7 @@ def _validation(error: exceptions.ValidationError) -> Problem:
 
 
 def _throttled(error: exceptions.Throttled) -> Problem:
-    wait = max(1, int(error.wait or 1))
+    wait = max(1, int(getattr(error, "wait", None) or 1))
     return Problem("rate_limited", f"Try again in {wait} seconds.", {"retryAfter": wait})
 
 

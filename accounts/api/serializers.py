@@ -17,6 +17,14 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
     audience = serializers.CharField(required=False, help_text="Taken for StackGo's sake, and ignored.")
 
 
+@extend_schema_serializer(
+    component_name="TokenReply",
+    examples=[
+        OpenApiExample(
+            "Issued", value={"access_token": "pbt_Qm9w…", "token_type": "Bearer", "expires_in": 86_400}
+        )
+    ],
+)
 class TokenReplySerializer(serializers.Serializer[Any]):
     """RFC 6749 section 5.1."""
 
@@ -25,24 +33,7 @@ class TokenReplySerializer(serializers.Serializer[Any]):
     expires_in = serializers.IntegerField(help_text="Seconds.")
 
 
-@extend_schema_serializer(
-    component_name="Problem",
-    examples=[
-        OpenApiExample(
-            "A problem",
-            value={
-                "type": "https://patchbay.dev/problems/invalid-request",
-                "title": "The request is not valid",
-                "status": 400,
-                "detail": "The identifier must not be empty.",
-                "code": "invalid_request",
-                "requestId": "5f0c0b7e9d6a4b0f8a3f6c1d2e4b7a90",
-                "field": "userForeignIdentifier",
-            },
-            response_only=True,
-        )
-    ],
-)
+@extend_schema_serializer(component_name="Problem")
 class ProblemSerializer(serializers.Serializer[Any]):
     """RFC 9457, as every error of the platform."""
 

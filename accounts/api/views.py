@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -23,6 +23,22 @@ from accounts.api.problems import CONTENT_TYPE, Problem
 from accounts.api.serializers import TokenErrorSerializer, TokenReplySerializer, TokenRequestSerializer
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+def _refusal(error: str, description: str, *, status: int, field: str | None = None) -> Problem:
+    """An error of RFC 6749 section 5.2 that is a problem of RFC 9457 too."""
+    code = "not_authenticated" if status == 401 else "invalid_request"
+    members = {"error": error, "error_description": description}
+    if field is not None:
+        members["field"] = field
+    return Problem(code, description, members, {"Pragma": "no-cache"})
+
+
+def _example(error: str) -> OpenApiExample:
+    problem = _refusal(
+        error, "What is wrong, in a sentence.", status=401 if error == "invalid_client" else 400
+    )
+    return OpenApiExample(error, value=problem.body("5f0c0b7e9d6a4b0f8a3f6c1d2e4b7a90"))
 
 
 class TokenView(APIView):
@@ -44,8 +60,16 @@ class TokenView(APIView):
         },
         responses={
             200: TokenReplySerializer,
-            (400, CONTENT_TYPE): TokenErrorSerializer,
-            (401, CONTENT_TYPE): TokenErrorSerializer,
+            (400, CONTENT_TYPE): OpenApiResponse(
+                TokenErrorSerializer,
+                description="The request is not valid",
+                examples=[_example("invalid_request")],
+            ),
+            (401, CONTENT_TYPE): OpenApiResponse(
+                TokenErrorSerializer,
+                description="The client is not known",
+                examples=[_example("invalid_client")],
+            ),
         },
     )
     def post(self, request: Request) -> Response:
@@ -83,15 +107,6 @@ def _client(request: Request, data: Any) -> tuple[str, str]:
         except AuthenticationFailed:
             return "", ""
     return _text(data, "client_id"), _text(data, "client_secret")
-
-
-def _refusal(error: str, description: str, *, status: int, field: str | None = None) -> Problem:
-    """An error of RFC 6749 section 5.2 that is a problem of RFC 9457 too."""
-    code = "not_authenticated" if status == 401 else "invalid_request"
-    members = {"error": error, "error_description": description}
-    if field is not None:
-        members["field"] = field
-    return Problem(code, description, members, {"Pragma": "no-cache"})
 
 
 @never_cache

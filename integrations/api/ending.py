@@ -24,6 +24,6 @@ def end(connection: Connection, *, actor: Actor) -> None:
 def _enqueue(revocation_id: uuid.UUID) -> None:
     """A broker that is down delays the revocation until beat finds its row (design rule 11); the call is done."""
     try:
-        tasks.carry_out_revocation.apply_async(args=[str(revocation_id)], retry=False)
+        tasks.carry_out_revocation.apply_async(args=(str(revocation_id),), retry=False)
     except Exception as error:  # noqa: BLE001 (whatever the broker raises, the connection has ended)
         log.warning("revocation not queued, beat will find it", error=type(error).__name__)

@@ -52,7 +52,26 @@ class CreatedLinkReply(serializers.Serializer[Any]):
     expiresAt = serializers.DateTimeField()
 
 
-@extend_schema_serializer(component_name="ConnectLink")
+@extend_schema_serializer(
+    component_name="ConnectLink",
+    examples=[
+        OpenApiExample(
+            "Opened, not yet used",
+            value={
+                "id": _LINK_EXAMPLE["id"],
+                "state": "opened",
+                "appSlug": "hbdev",
+                "userForeignIdentifier": "tenant-42",
+                "UUID": _UUID,
+                "failureReason": None,
+                "createdAt": "2026-11-25T09:30:00.000Z",
+                "expiresAt": "2026-11-25T10:00:00.000Z",
+                "openedAt": "2026-11-25T09:30:41.000Z",
+                "completedAt": None,
+            },
+        )
+    ],
+)
 class LinkReply(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     state = serializers.ChoiceField(LinkState.choices)
@@ -68,7 +87,18 @@ class LinkReply(serializers.Serializer[Any]):
     completedAt = serializers.DateTimeField(allow_null=True)
 
 
-@extend_schema_serializer(component_name="ManageLink")
+@extend_schema_serializer(
+    component_name="ManageLink",
+    examples=[
+        OpenApiExample(
+            "Made",
+            value={
+                "url": "https://patchbay.example.com/manage/Zk3c…",
+                "expiresAt": "2026-11-25T10:00:00.000Z",
+            },
+        )
+    ],
+)
 class ManageLinkReply(serializers.Serializer[Any]):
     url = serializers.URLField(help_text="For the customer alone; shown once.")
     expiresAt = serializers.DateTimeField()
@@ -80,10 +110,27 @@ class ScopeReply(serializers.Serializer[Any]):
     meaning = serializers.CharField(
         help_text="What a customer reads; the name itself where nothing is known."
     )
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]  # a member of the reply
 
 
-@extend_schema_serializer(component_name="Integration")
+@extend_schema_serializer(
+    component_name="Integration",
+    examples=[
+        OpenApiExample(
+            "HubSpot",
+            value={
+                "appSlug": "hbdev",
+                "provider": "hubspot",
+                "displayName": "HubSpot",
+                "environment": "dev",
+                "logo": "https://patchbay.example.com/logos/hubspot.svg",
+                "scopes": [
+                    {"name": "crm.objects.contacts.read", "meaning": "See your contacts.", "required": True}
+                ],
+            },
+        )
+    ],
+)
 class IntegrationReply(serializers.Serializer[Any]):
     appSlug = serializers.CharField()
     provider = serializers.CharField()
@@ -128,7 +175,19 @@ class ConnectionReply(serializers.Serializer[Any]):
     reconnectUrl = serializers.URLField(required=False, help_text="Only while the customer is needed.")
 
 
-@extend_schema_serializer(component_name="AccessToken")
+@extend_schema_serializer(
+    component_name="AccessToken",
+    examples=[
+        OpenApiExample(
+            "Fresh",
+            value={
+                "accessToken": "CJSP5qf1KhICAQEYs-gDIIGO...",
+                "tokenType": "bearer",
+                "expiresAt": "2026-11-25T10:01:12.000Z",
+            },
+        )
+    ],
+)
 class TokenReply(serializers.Serializer[Any]):
     accessToken = serializers.CharField()
     tokenType = serializers.CharField()

@@ -62,10 +62,13 @@ class _CustomerMembers(Body):
     connectionConfig = _config()
     customer = CustomerBody(required=False)
 
-    def customer_names(self) -> dict[str, str]:
-        """display_name and email, "" where not given."""
-        given = self.validated_data.get("customer", {})
-        return {"display_name": given.get("displayName", ""), "email": given.get("email", "")}
+    def display_name(self) -> str:
+        name: str = self.validated_data.get("customer", {}).get("displayName", "")
+        return name
+
+    def email(self) -> str:
+        address: str = self.validated_data.get("customer", {}).get("email", "")
+        return address
 
 
 @extend_schema_serializer(
@@ -105,7 +108,8 @@ class ConnectLinkBody(_CustomerMembers):
             expires_in_seconds=data.get("expiresInSeconds"),
             connection_name=data["connectionName"],
             connection_config=data.get("connectionConfig", {}),
-            **self.customer_names(),
+            display_name=self.display_name(),
+            email=self.email(),
         )
 
 
@@ -169,5 +173,6 @@ class ImportBody(_CustomerMembers):
             name=data["connectionName"],
             scopes=data.get("scopes", []),
             connection_config=data.get("connectionConfig", {}),
-            **self.customer_names(),
+            display_name=self.display_name(),
+            email=self.email(),
         )

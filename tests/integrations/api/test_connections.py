@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -222,7 +223,7 @@ def test_disconnecting_takes_the_secrets_at_once(
     assert (response.status_code, response.content) == (204, b"")
     made.refresh_from_db()
     assert (made.status, made.access_token, made.refresh_token) == ("disconnected", None, None)
-    assert queued == [[str(PendingRevocation.objects.get().pk)]]
+    assert queued == [(str(PendingRevocation.objects.get().pk),)]
     assert api.get(f"{CONNECTIONS}/{made.pk}").json()["status"] == "disconnected"
     assert api.get(CONNECTIONS).json()["results"] == []
     problem(api.delete(f"{CONNECTIONS}/{made.pk}"), 404, "connection_not_found")
@@ -262,8 +263,6 @@ def test_the_token_is_for_tokens_read_alone_and_leaves_a_trace(
 def test_an_unreadable_secret_is_the_operators_matter(
     all_permissions: Api, world: World, settings: Any
 ) -> None:
-    from cryptography.fernet import Fernet
-
     made = factories.connection(world)
     settings.FERNET_KEYS = [Fernet.generate_key().decode()]
     body = problem(all_permissions.get(f"{CONNECTIONS}/{made.pk}/token"), 503, "refresh_unavailable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -37,8 +38,6 @@ def test_the_install_link_has_stackgos_shape_and_lives_seven_days(api: Api) -> N
 
 
 def test_basic_credentials_do_as_well(world: World) -> None:
-    import base64
-
     pair = f"{world.credential.client_id}:{world.new_credential.client_secret}".encode()
     basic = Api(f"Basic {base64.b64encode(pair).decode()}")
     assert basic.get(AUTH, userForeignIdentifier="1").status_code == 200
