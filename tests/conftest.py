@@ -11,6 +11,7 @@ from django.core.cache import cache
 
 from tests import factories
 from tests.factories import World
+from tests.provider_server import ProviderServer
 
 
 @pytest.hookimpl(trylast=True)
@@ -46,3 +47,12 @@ def sandbox(_sandbox: Any, settings: Any) -> Iterator[Any]:
     _sandbox.control("POST", "/_control/reset", {})
     yield _sandbox
     _sandbox.control("POST", "/_control/reset", {})
+
+
+@pytest.fixture
+def provider_server(settings: Any) -> Iterator[ProviderServer]:
+    """A server that a test scripts as any provider, reached through UPSTREAM_MAP."""
+    server = ProviderServer()
+    settings.UPSTREAM_MAP = server.upstream_map
+    yield server
+    server.close()

@@ -13,8 +13,9 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import catalogue, provider_calls, states, tokens
-from integrations.catalogue import InvalidConnectionField, Provider
+from integrations.catalogue import InvalidConnectionField, Provider, TemplateError
 from integrations.connect import callback_proof
+from integrations.connections.disconnect import is_account_used
 from integrations.connections.identity import identity_columns
 from integrations.errors import (
     ConnectFailed,
@@ -61,6 +62,9 @@ def complete(attempt: AuthorizationAttempt, *, answer: Callback, query_string: s
         _store(attempt, granted)
     except ConnectFailed as error:
         _end(attempt, Outcome.FAILED, reason=error.reason, detail=str(error))
+    except TemplateError as error:
+        # A value that the provider's addresses need did not come (QuickBooks: realmId, Pipedrive: api_domain).
+        _end(attempt, Outcome.FAILED, reason="bad_response", detail=str(error))
     except UnreadableSecret:
         log.error("a client secret cannot be read", integration=attempt.link.integration.slug)
         _end(attempt, Outcome.FAILED, reason="misconfigured")
@@ -135,6 +139,7 @@ def _identify(attempt: AuthorizationAttempt, response: TokenResponse, values: Ma
         client=tokens.client_authentication(attempt.client),
         tokens=opened,
         values=values,
+        bound_to=attempt.link.connection.provider_account_id,
     )
 
 
@@ -281,12 +286,12 @@ def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", d
 
 
 def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
-    """Best effort: tokens that were granted and are not kept are ended at the provider.
+    """Best effort: tokens that were granted and are not kept are ended at the provider (CAL-11).
 
-    Not where that would end other connections to the same account too.
+    Not where that would, or might, end other connections to the same account too.
     """
     provider = attempt.client.integration.provider
-    if provider.revocation is None or provider.revocation.shared_by_account:
+    if provider.revocation is None or (provider.revocation.shared_by_account and _is_used(attempt, granted)):
         return
     opened = {"access_token": granted.response.access_token}
     if granted.response.refresh_token:
@@ -296,7 +301,16 @@ def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
             provider,
             client=tokens.client_authentication(attempt.client),
             tokens=opened,
-            values={**attempt.connection_config, **granted.captured},
+            values={
+                **attempt.link.integration.connection_config,
+                **attempt.connection_config,
+                **granted.captured,
+            },
         )
-    except (ProviderError, UnreadableSecret) as error:
+    except (ProviderError, UnreadableSecret, TemplateError) as error:
         log.warning("unused tokens could not be revoked", attempt=str(attempt.pk), error=type(error).__name__)
+
+
+def _is_used(attempt: AuthorizationAttempt, granted: _Granted) -> bool:
+    """An account that could not be read counts as used."""
+    return granted.identity is None or is_account_used(attempt.client, granted.identity.account_id)

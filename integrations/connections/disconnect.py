@@ -15,8 +15,9 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
+from integrations.catalogue import TemplateError
 from integrations.errors import ConnectionNotFound, ProviderError
-from integrations.models import Connection, ConnectLink, PendingRevocation
+from integrations.models import ClientCredentials, Connection, ConnectLink, PendingRevocation
 from integrations.models.connection import Status
 from integrations.provider_calls import Revoked
 from integrations.tokens.refresh import load
@@ -94,10 +95,16 @@ def _would_end_others(connection: Connection) -> bool:
         return True
     if not rules.shared_by_account or not connection.provider_account_id:
         return False
-    others = Connection.objects.listed().filter(
-        integration=connection.integration, provider_account_id=connection.provider_account_id
+    account_id = connection.provider_account_id
+    return connection.client is None or is_account_used(connection.client, account_id, besides=connection.pk)
+
+
+def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid.UUID | None = None) -> bool:
+    """Whether a living connection, through whichever integration, holds this client's grant on the account."""
+    made_with = Connection.objects.listed().filter(
+        integration__provider_id=client.integration.provider_id, client__client_id=client.client_id
     )
-    return others.exclude(pk=connection.pk).exists()
+    return made_with.filter(provider_account_id=account_id).exclude(pk=besides).exists()
 
 
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
@@ -146,6 +153,8 @@ def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
         return None, error.evidence
     except UnreadableSecret:
         return None, "the stored token cannot be read"
+    except TemplateError as error:
+        return Revoked.FAILED, str(error)
     return outcome, ""
 
 

@@ -8,6 +8,7 @@ from accounts.audit import Actor
 from accounts.models.audit import ActorKind
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
+from integrations.catalogue import TemplateError
 from integrations.connections.identity import store_identity
 from integrations.errors import (
     ConnectionNotFound,
@@ -92,11 +93,14 @@ def _ask(connection: Connection, access_token: str) -> provider_calls.Identity:
             client=tokens.client_authentication(connection.client),
             tokens=opened,
             values=connection.config_values(),
+            bound_to=connection.provider_account_id,
         )
     except (ProviderUnavailable, ProviderReplyUnreadable):
         raise
     except ProviderError as error:
         raise ProviderUnavailable("The provider could not be asked.", evidence=error.evidence) from error
+    except TemplateError as error:  # an adopted connection may lack what a callback would have brought
+        raise ProviderUnavailable("The provider could not be asked.", evidence=str(error)) from error
 
 
 def _require_made(connection: Connection) -> None:

@@ -25,18 +25,25 @@ class Identity:
 
 
 def identify(
-    provider: Provider, *, client: ClientAuthentication, tokens: Mapping[str, str], values: Mapping[str, str]
+    provider: Provider,
+    *,
+    client: ClientAuthentication,
+    tokens: Mapping[str, str],
+    values: Mapping[str, str],
+    bound_to: str = "",
 ) -> Identity:
-    """Ask every probe of the provider; the first one that tells a thing wins. Raises ProviderError.
+    """Ask every probe of the provider; the first one that tells a thing wins.
 
-    A probe that is optional in the entry may fail without harm.
+    bound_to: the account that the connection has already, chosen where a grant covers several (Xero,
+    Atlassian, Procore). A probe that is optional in the entry may fail without harm. Raises ProviderError, and
+    catalogue.TemplateError when a value that an address needs is missing.
     """
     identity = Identity()
     for probe in provider.identity:
         try:
-            document = _ask(
-                provider, probe, client=client, tokens=tokens, values={**values, **identity.extras}
-            )
+            known = {**values, **identity.extras}
+            answer = _ask(provider, probe, client=client, tokens=tokens, values=known)
+            document = _chosen_item(probe, answer, bound_to=bound_to)
         except ProviderError:
             if probe.is_optional:
                 continue
@@ -71,7 +78,7 @@ def _ask(
             raise ProviderReplyUnreadable(
                 "The provider does not know this grant.", evidence=f"{path} is not {expected}"
             )
-    return _first_item(probe, document)
+    return document
 
 
 def _as_the_customer(
@@ -118,8 +125,8 @@ def _require_success(reply: Reply) -> None:
     )
 
 
-def _first_item(probe: IdentityProbe, document: Any) -> Any:
-    """The account, where the reply lists several: the first; the others are kept for a choice later."""
+def _chosen_item(probe: IdentityProbe, document: Any, *, bound_to: str) -> Any:
+    """The account, where the reply lists several: the one that is connected already, else the first."""
     if probe.items is None:
         return document
     items = catalogue.lookup(document, probe.items)
@@ -127,7 +134,8 @@ def _first_item(probe: IdentityProbe, document: Any) -> Any:
         raise ProviderReplyUnreadable(
             "The provider lists no account for this grant.", evidence="no account listed"
         )
-    return items[0]
+    known = (item for item in items if bound_to and _text(item, probe.account_id) == bound_to)
+    return next(known, items[0])
 
 
 def _merge(identity: Identity, probe: IdentityProbe, document: Any, values: Mapping[str, str]) -> None:
