@@ -18,6 +18,7 @@ from sealing import UnreadableSecret
 
 log = structlog.get_logger(__name__)
 BATCH = 200
+IDENTITY_BATCH = 50
 #: a connection used within this time has its token kept fresh; others are touched once a day
 USED_LATELY = timedelta(hours=24)
 #: how long links and attempts are kept after they ended, so that repeats and polls still find them
@@ -84,10 +85,8 @@ def carry_out_revocation(revocation_id: str) -> str | None:
 @shared_task(name="integrations.tasks.complete_identities")
 def complete_identities() -> int:
     """Look up accounts that could not be read when the customer connected; returns how many were found."""
-    rows = Connection.objects.filter(
-        is_identity_known=False, status=Status.ACTIVE, connected_at__isnull=False
-    )
-    return sum(connections.complete_identity(row) for row in rows.order_by("updated_at")[:50])
+    due = list(connections.due_for_identity(timezone.now())[:IDENTITY_BATCH])
+    return sum(connections.complete_identity(connection) for connection in due)
 
 
 @shared_task(name="integrations.tasks.purge_expired")

@@ -4,7 +4,7 @@ from integrations.connections.adopt import Adoption, adopt
 from integrations.connections.disconnect import carry_out_revocation, disconnect
 from integrations.connections.find import ensure_for_link, find, find_by_uuid, visible_to
 from integrations.connections.handout import hand_out
-from integrations.connections.identity import complete_identity
+from integrations.connections.identity import complete_identity, due_for_identity
 from integrations.connections.use import check, pause, resume
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check",
     "complete_identity",
     "disconnect",
+    "due_for_identity",
     "ensure_for_link",
     "find",
     "find_by_uuid",

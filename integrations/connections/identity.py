@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
-from integrations.errors import IntegrationsError, ProviderError
+from integrations.catalogue import TemplateError
+from integrations.errors import IntegrationsError
 from integrations.models import Connection
 from integrations.models.connection import Status
 from integrations.provider_calls import Identity
@@ -19,7 +21,8 @@ from integrations.tokens.refresh import load
 from sealing import UnreadableSecret
 
 log = structlog.get_logger(__name__)
-ACTOR = Actor.system("account look-up")
+_FIRST_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(hours=6)
 
 
 def identity_columns(identity: Identity) -> dict[str, Any]:
@@ -56,12 +59,27 @@ def complete_identity(connection: Connection) -> bool:
             client=tokens.client_authentication(connection.client),
             tokens={**tokens.open_tokens(connection), "access_token": token.secret.reveal()},
             values=connection.config_values(),
+            bound_to=connection.provider_account_id,
         )
-    except ProviderError as error:
-        log.warning("account look-up failed", connection=str(connection.pk), evidence=error.evidence)
-        return False
-    except (IntegrationsError, UnreadableSecret) as error:
-        log.warning("account look-up failed", connection=str(connection.pk), error=type(error).__name__)
+    except (IntegrationsError, UnreadableSecret, TemplateError) as error:
+        evidence = getattr(error, "evidence", "") or type(error).__name__
+        log.warning("account look-up failed", connection=str(connection.pk), evidence=evidence)
+        _put_off(connection)
         return False
     store_identity(connection, identity)
     return True
+
+
+def due_for_identity(now: datetime) -> QuerySet[Connection]:
+    """Connections whose account is to be asked now; each failure moves its own next try away (REF-24)."""
+    is_due = Q(identity_next_try_at__isnull=True) | Q(identity_next_try_at__lte=now)
+    return Connection.objects.filter(
+        is_due, is_identity_known=False, status=Status.ACTIVE, connected_at__isnull=False
+    ).order_by("identity_next_try_at")
+
+
+def _put_off(connection: Connection) -> None:
+    wait = min(_FIRST_WAIT * 2 ** min(connection.identity_tries, 10), _LONGEST_WAIT)
+    Connection.objects.filter(pk=connection.pk).update(
+        identity_tries=F("identity_tries") + 1, identity_next_try_at=timezone.now() + wait
+    )

@@ -89,6 +89,8 @@ class Connection(models.Model):
     provider_account_url = models.CharField(max_length=2048, blank=True)
     provider_account_data = models.JSONField(default=dict, blank=True)
     is_identity_known = models.BooleanField(default=False)
+    identity_tries = models.PositiveIntegerField(default=0, editable=False)
+    identity_next_try_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     requested_scopes = models.JSONField(default=list, blank=True)
     requested_optional_scopes = models.JSONField(default=list, blank=True)

@@ -28,6 +28,7 @@ _POLL_MAX_SECONDS = 0.4
 #: a token that the provider rejected although it is this young is not refreshed again (REF-17)
 FRESHLY_REFRESHED = timedelta(seconds=60)
 
+USABLE = frozenset({Status.ACTIVE, Status.REFRESH_FAILING})
 Clock = Callable[[], datetime]
 
 
@@ -84,6 +85,9 @@ def ensure_fresh(
         owner = lease.take(connection.pk, token_version=connection.token_version)
         if owner is not None:
             outcomes.refresh_under_lease(connection, owner=owner, clock=clock)
+            renewed = load(connection_id)
+            if renewed.token_version > connection.token_version and renewed.status in USABLE:
+                return opened(renewed)  # also when it is due again at once: expires_in may be 0 (TOK-05)
             rejected_version = None
             continue
         if _is_alive(connection, rejected_version, now):

@@ -328,3 +328,12 @@ def test_adm_04_a_token_that_no_key_opens_changes_no_status(world: World) -> Non
     with pytest.raises(UnreadableSecret):
         tokens.ensure_fresh(made.pk)
     assert Connection.objects.get(pk=made.pk).status == Status.ACTIVE
+
+
+def test_tok_05_tokens_that_are_born_expired_are_refreshed_once_a_call(
+    connected: MakeConnection, at_sandbox: Any
+) -> None:
+    made = connected(expired=True)
+    at_sandbox.control("PATCH", "/_control/behaviour", {"shape": {"expires_in": 0}})
+    assert tokens.ensure_fresh(made.pk).version == made.token_version + 1
+    assert len(refreshes(at_sandbox)) == 1
