@@ -6,3 +6,6 @@ from django.apps import AppConfig
 class ProxyConfig(AppConfig):
     name = "proxy"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from proxy import problems  # noqa: F401 (registering)

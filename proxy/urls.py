@@ -1,3 +1,19 @@
-"""Paths of the proxy."""
+"""Paths of the proxy, for servers and tests that reach it through Django (see entry for the way around)."""
 
-urlpatterns: list = []
+from django.urls import path, re_path
+
+from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
+
+_undescribed = PassthroughView.as_view(schema=None)
+
+urlpatterns = [
+    path("proxy/<str:app_slug>", EnvelopeView.as_view(), name="envelope"),
+    path("proxy/<str:app_slug>/<str:identifier>/<path:path>", PassthroughView.as_view(), name="passthrough"),
+    re_path(r"^proxy/.*$", _undescribed),
+    path("api/raw/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw"),
+    path("api/raw/xe/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw-xero"),
+    path("api/atlassian/proxy/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw-atlassian"),
+    path("api/quick-books/proxy/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw-quickbooks"),
+    path("api/servicenow/proxy/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw-servicenow"),
+    path("api/shopify/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw-shopify"),
+]

@@ -1,0 +1,251 @@
+"""The two doors as DRF views, with a short dispatch of their own that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts import request_context
+from accounts.api.authentication import Caller
+from accounts.api.problems import Problem
+from accounts.models.partner import Permission
+from proxy import controls, headers, incoming, routes, stackgo
+from proxy import plane as planes
+from proxy.api import schema
+from proxy.api.authentication import Admission, ProxyAuthentication, attach
+from proxy.controls import Controls
+from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
+from proxy.envelope import METHODS, Envelope
+from proxy.envelope import parse as parse_envelope
+from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, Call, forward, header_timeout
+from proxy.headers import RequestFields
+from proxy.incoming import Incoming
+from proxy.plane import DataPlane
+from proxy.problems import refusal
+from proxy.replies import ProxiedResponse, Reply
+from proxy.requests import PassthroughRequest
+from proxy.routes import Route
+from proxy.selectors import PassthroughPath, Selector
+
+_SATURATED_RETRY_SECONDS = 1
+#: parsing more than this would hold up other calls
+_PARSED_ON_LOOP_BYTES = 65_536
+
+
+class ProxyView(APIView):
+    """Authentication, permission, error shape and OpenAPI of all proxy calls; subclasses say how one is read.
+
+    Runs on the data plane's loop, wherever it was called. Ignores Accept: the provider's reply is the reply.
+    """
+
+    authentication_classes = [ProxyAuthentication]
+    permission = Permission.PROXY
+    view_is_async = True
+
+    plane: DataPlane
+    received: Incoming
+    request_id: str
+
+    async def dispatch(  # type: ignore[override]  # DRF's own does not await
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.plane = planes.usable()
+        if self.plane.loop is asyncio.get_running_loop():
+            reply = await self.reply()
+        else:
+            hop = asyncio.run_coroutine_threadsafe(self.reply(), self.plane.loop)
+            reply = await asyncio.wrap_future(hop)
+        return ProxiedResponse(reply, loop=self.plane.loop, is_async=hasattr(request, "scope"))
+
+    async def reply(self) -> Reply:
+        """The reply to the request in hand, a refusal included. Raises PartnerGone alone."""
+        request = self.request._request
+        self.request_id = getattr(request, "request_id", "") or request_context.new_request_id()
+        context = request_context.enter(self.request_id, None)
+        try:
+            self.received = incoming.of_request(request)
+            handler = getattr(self, (request.method or "").lower(), None)
+            if handler is None or (request.method or "").lower() not in self.http_method_names:
+                raise self.not_allowed()
+            reply: Reply = await handler(self.request, *self.args, **self.kwargs)
+            return reply
+        except incoming.PartnerGone:
+            raise
+        except Exception as error:  # noqa: BLE001 (the one place that turns classes into replies)
+            return refusal(error, request_id=self.request_id)
+        finally:
+            request_context.leave(context)
+
+    async def admit(self, presented: Presented | None) -> Caller:
+        """Authenticate and check the permission. Raises what DRF raises."""
+        cache = self.plane.cache
+        generation = cache.generation()
+        known = None if presented is None else cache.callers.get(presented.digest)
+        attach(self.request, Admission(presented, known))
+        if known is not None or presented is None:
+            self.initial(self.request)
+        else:
+            await self.plane.reads.run(self.initial, self.request)
+        caller: Caller = self.request.user  # type: ignore[assignment]  # HasPermission lets nobody else in
+        if presented is not None and known is None:
+            ends_at = caller.credential.expires_at
+            seconds = float("inf") if ends_at is None else (ends_at - timezone.now()).total_seconds()
+            cache.put(cache.callers, presented.digest, caller, generation=generation, seconds=seconds)
+        self.plane.credentials_used.note(caller.credential.pk)
+        return caller
+
+    async def route(self, caller: Caller, selector: Selector, asked: Controls) -> Route:
+        """The route of the connection meant, with a token that may be used; from the cache if it is there."""
+        cache = self.plane.cache
+        generation = cache.generation()
+        key = (caller.credential.pk, selector)
+        known: Route | None = cache.routes.get(key)
+        if known is not None:
+            return known
+        route = await self.plane.reads.run(routes.resolve, caller.credential, selector)
+        if route.fresh_seconds(timezone.now()) <= 0:
+            route.token = await self.plane.refreshes.fresh(
+                route.connection_id,
+                provider_id=route.provider.id,
+                wait_seconds=min(header_timeout(route, asked.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+            )
+        seconds = route.fresh_seconds(timezone.now())
+        cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
+        return route
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return JSONRenderer(), "application/json"
+
+    def not_allowed(self) -> Problem:
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
+        return Problem("method_not_allowed", f"Allowed here: {allowed}.", headers={"Allow": allowed})
+
+
+class PassthroughView(ProxyView):
+    """`/proxy/{appSlug}/{userForeignIdentifier}/{path}`: anything, as the provider's own SDK sends it."""
+
+    http_method_names = [method.lower() for method in METHODS]
+
+    async def _pass(self, request: Request, **path: str) -> Reply:
+        received = self.received
+        places = await self._places(PassthroughPath.of(received.raw_path).slug)
+        asked = PassthroughRequest(received, places)
+        caller = await self.admit(asked.presented)
+        asked.check()
+        route = await self.route(caller, asked.selector, asked.controls)
+        return await forward(self.plane, route, await asked.call(route, request_id=self.request_id))
+
+    async def _places(self, slug: str) -> Places:
+        cache = self.plane.cache
+        generation = cache.generation()
+        places: Places | None = cache.places.get(slug)
+        if places is None:
+            places = await self.plane.reads.run(routes.places_of_slug, slug)
+            cache.put(cache.places, slug, places, generation=generation)
+        return places
+
+    get = schema.passthrough("get", _pass)
+    head = schema.passthrough("head", _pass)
+    post = schema.passthrough("post", _pass)
+    put = schema.passthrough("put", _pass)
+    patch = schema.passthrough("patch", _pass)
+    delete = schema.passthrough("delete", _pass)
+    options = schema.passthrough("options", _pass)
+
+
+class EnvelopedView(ProxyView):
+    """What the envelope and StackGo's raw paths share: a whole request in a body, a few of them at a time."""
+
+    http_method_names = ["post"]
+
+    def parse(self, content: bytes, *, slug: str) -> Envelope:
+        """Read the body. Raises Problem."""
+        raise NotImplementedError
+
+    async def wrapped(self, reply: Reply) -> Reply:
+        """What to answer with the provider's reply in hand: the reply itself."""
+        return reply
+
+    async def enveloped(self, slug: str) -> Reply:
+        fields = headers.sort_request(self.received.fields, ONLY_AUTHORIZATION)
+        caller = await self.admit(fields.presented)
+        here = self.plane
+        if here.envelopes >= planes.MAX_ENVELOPES:
+            raise Problem(
+                "saturated",
+                f"{planes.MAX_ENVELOPES} envelopes are in flight here. Try again, or use the passthrough.",
+                {"retryAfter": _SATURATED_RETRY_SECONDS},
+            )
+        here.envelopes += 1
+        try:
+            reply = await self._forwarded(caller, fields, slug)
+        except BaseException:
+            here.envelopes -= 1
+            raise
+        reply.on_close(lambda: _one_less(here))
+        return reply
+
+    async def _forwarded(self, caller: Caller, fields: RequestFields, slug: str) -> Reply:
+        asked = controls.read(fields.controls)
+        content = await incoming.read_content(self.received, fields, max_bytes=settings.ENVELOPE_MAX_BYTES)
+        if len(content) > _PARSED_ON_LOOP_BYTES:
+            envelope = await self.plane.reads.run(self.parse, content, slug=slug)
+        else:
+            envelope = self.parse(content, slug=slug)
+        route = await self.route(caller, envelope.selector, asked)
+        call = Call(
+            envelope.method,
+            route.destination.of_url(envelope.url),
+            envelope.sent_fields(route.places),
+            self.request_id,
+            content=envelope.body,
+            timeout_seconds=asked.timeout_seconds,
+            retries=asked.retries,
+        )
+        reply = await forward(self.plane, route, call)
+        try:
+            return await self.wrapped(reply)
+        except BaseException:
+            await reply.close()
+            raise
+
+
+def _one_less(here: DataPlane) -> None:
+    here.envelopes -= 1
+
+
+class EnvelopeView(EnvelopedView):
+    """`POST /proxy/{appSlug}`: the reply is the provider's own status, headers and bytes."""
+
+    @schema.envelope
+    async def post(self, request: Request, app_slug: str) -> Reply:
+        return await self.enveloped(app_slug)
+
+    def parse(self, content: bytes, *, slug: str) -> Envelope:
+        return parse_envelope(content, slug=slug)
+
+
+class StackGoView(EnvelopedView):
+    """StackGo's raw calls: form or JSON in, `{"data": …}` out (contract section 5)."""
+
+    @schema.stackgo
+    async def post(self, request: Request, app_slug: str) -> Reply:
+        reply = await self.enveloped(app_slug)
+        stackgo.forbid_storing(reply)
+        return reply
+
+    def parse(self, content: bytes, *, slug: str) -> Envelope:
+        return stackgo.parse(content, content_type=self.request.META.get("CONTENT_TYPE", ""), slug=slug)
+
+    async def wrapped(self, reply: Reply) -> Reply:
+        return await stackgo.wrapped(reply, request_id=self.request_id)

@@ -1,0 +1,114 @@
+"""Which credential a call presents, where it stood, and where the customer's own goes instead."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus
+
+from integrations.catalogue import Api, CredentialPlacement
+from integrations.tokens import AccessToken
+
+Field = tuple[bytes, bytes]
+_OUR_SCHEMES = frozenset({b"bearer", b"basic", b"token"})
+
+
+class Presented(NamedTuple):
+    """What a caller shows: an Authorization field's value, or a bare key from another place. Never logged."""
+
+    kind: str
+    value: str
+
+    @property
+    def digest(self) -> bytes:
+        """What caches know the credential by."""
+        return hashlib.sha256(f"{self.kind}\0{self.value}".encode("utf-8", "surrogatepass")).digest()
+
+    def __repr__(self) -> str:
+        return f"Presented({self.kind!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the vendor's own SDK puts its token, beside Authorization: read as the partner's key, then removed.
+
+    header_schemes maps a field name in lower case to the word before the key, None when the value is the key.
+    dropped are further places of the provider's credential, never read and always removed.
+    """
+
+    header_schemes: Mapping[bytes, str | None]
+    query_names: frozenset[str] = frozenset()
+    dropped: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def of(cls, api: Api) -> Places:
+        headers: dict[bytes, str | None] = {}
+        queries = set()
+        for place in api.caller_credentials:
+            if place.kind == "query":
+                queries.add(place.name)
+            elif place.name.lower() != "authorization":
+                headers[place.name.lower().encode("ascii")] = place.scheme
+        placed = api.credential
+        if placed.kind == "query":
+            queries.add(placed.name)
+        return cls(headers, frozenset(queries), frozenset({placed.name.lower().encode("ascii")}))
+
+
+ONLY_AUTHORIZATION = Places({})
+
+
+def from_authorization(value: bytes) -> Presented | None:
+    """The credential of an Authorization field; `token` is read as `Bearer`. None for a scheme not ours."""
+    scheme, _, rest = value.strip().partition(b" ")
+    if scheme.lower() not in _OUR_SCHEMES:
+        return None
+    word = "Basic" if scheme.lower() == b"basic" else "Bearer"
+    return Presented("authorization", f"{word} {rest.strip().decode('latin-1')}")
+
+
+def from_place(value: bytes, scheme: str | None) -> Presented | None:
+    """The bare key in one of the provider's header places, or None when the value is of another scheme."""
+    text = value.strip().decode("latin-1")
+    if scheme is not None:
+        word, _, text = text.partition(" ")
+        if word.lower() != scheme.lower():
+            return None
+        text = text.strip()
+    return Presented("key", text) if text else None
+
+
+def take_from_query(raw_query: str, names: Iterable[str]) -> tuple[str, Presented | None]:
+    """The query without the fields of these names, every other byte untouched, and the first key found there."""
+    kept, presented = [], None
+    for field in raw_query.split("&"):
+        name, _, value = field.partition("=")
+        if unquote_plus(name) not in names:
+            kept.append(field)
+        elif presented is None and value:
+            presented = Presented("key", unquote_plus(value))
+    return "&".join(kept), presented
+
+
+def credential_field(placement: CredentialPlacement, token: AccessToken) -> Field | None:
+    """The header field that carries the customer's token, or None when the query does."""
+    secret = token.secret.reveal()
+    if placement.kind == "query":
+        return None
+    if placement.kind == "header":
+        return placement.name.lower().encode("ascii"), f"{placement.prefix}{secret}".encode()
+    if placement.kind == "basic":
+        encoded = base64.b64encode(f"{placement.prefix}{secret}:".encode())
+        return b"authorization", b"Basic " + encoded
+    return b"authorization", f"Bearer {secret}".encode()
+
+
+def with_credential(raw_query: str | None, placement: CredentialPlacement, token: AccessToken) -> str | None:
+    """The query to send: with the customer's token for a provider that takes it there, else as it is."""
+    if placement.kind != "query":
+        return raw_query
+    field = f"{quote(placement.name, safe='')}={quote(placement.prefix + token.secret.reveal(), safe='')}"
+    return f"{raw_query}&{field}" if raw_query else field

@@ -1,0 +1,157 @@
+"""Where the data plane takes calls from an ASGI server: around Django's handler and middleware, not through them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote
+
+from django.core.handlers.asgi import ASGIRequest
+
+from accounts import request_context
+from proxy import incoming, plane
+from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
+from proxy.incoming import Incoming, PartnerGone, Receive, Watch
+from proxy.passthrough import hot_call
+from proxy.problems import refusal
+from proxy.replies import ProxiedResponse, Reply, Send, deliver
+from proxy.selectors import ROOT
+
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+#: a partner that hangs up is noticed this long after the call began, or as soon as the reply streams
+WATCH_AFTER_SECONDS = 0.1
+_STACKGO_PATH = re.compile(
+    rb"/api/(?:raw|raw/xe|atlassian/proxy|quick-books/proxy|servicenow/proxy|shopify)/([^/]+)"
+).fullmatch
+_passthrough = PassthroughView.as_view()
+_envelope = EnvelopeView.as_view()
+_stackgo = StackGoView.as_view()
+
+
+def data_plane(application: Application) -> Application:
+    """Django's ASGI application with the proxy's paths, `/healthz` and the lifespan in front of it."""
+
+    async def entry(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            raw_path: bytes = scope["raw_path"]
+            if raw_path.startswith(ROOT):
+                await _proxied(scope, receive, send)
+            elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):
+                await _healthy(send)
+            elif scope["method"] == "POST" and (match := _STACKGO_PATH(raw_path)):
+                await _viewed(_stackgo, scope, receive, send, app_slug=_slug(match[1]))
+            else:
+                await application(scope, receive, send)
+        elif kind == "lifespan":
+            await _live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    return entry
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await plane.opened()
+            settle_garbage()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await plane.closed()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def settle_garbage() -> None:
+    """Keep what is loaded out of later collections, which would stop every call for tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(700, 10, 1000)
+
+
+async def _healthy(send: Send) -> None:
+    body = b'{"status":"ok"}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-request-id", request_context.new_request_id().encode("ascii")),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _proxied(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    rest: bytes = scope["raw_path"][len(ROOT) :]
+    if b"/" not in rest:
+        await _viewed(_envelope, scope, receive, send, app_slug=_slug(rest))
+        return
+    here = await plane.opened()
+    received = incoming.of_scope(scope, receive)
+    hot = hot_call(here, received)
+    if hot is None:
+        await _viewed(_passthrough, scope, receive, send)
+        return
+    request_id = request_context.new_request_id()
+
+    async def reply() -> Reply:
+        try:
+            return await hot.reply(here, request_id=request_id)
+        except PartnerGone:
+            raise
+        except Exception as error:  # noqa: BLE001 (answered as the view answers it)
+            return refusal(error, request_id=request_id)
+
+    await _answer(received, reply, send)
+
+
+async def _viewed(
+    view: Any, scope: MutableMapping[str, Any], receive: Receive, send: Send, **kwargs: str
+) -> None:
+    """Await a DRF view with a Django request, without handler, middleware and signals."""
+    await plane.opened()
+    received = incoming.of_scope(scope, receive)
+
+    async def reply() -> Reply:
+        response: ProxiedResponse = await view(_django_request(scope, received), **kwargs)
+        return response.reply
+
+    await _answer(received, reply, send)
+
+
+async def _answer(received: Incoming, reply: Callable[[], Awaitable[Reply]], send: Send) -> None:
+    """Deliver a reply, unless the partner hangs up: then everything for it ends at once."""
+    watch = Watch(received.source)
+    watch.start(after_seconds=WATCH_AFTER_SECONDS)
+    made: Reply | None = None
+    try:
+        made = await reply()
+        await deliver(made, send, watch=watch)
+    except PartnerGone:
+        return
+    except asyncio.CancelledError:
+        if not watch.has_gone:
+            raise
+    finally:
+        watch.stop()
+        if made is not None:
+            await made.close()
+
+
+def _django_request(scope: Mapping[str, Any], received: Incoming) -> ASGIRequest:
+    if not received.raw_query.isascii():
+        scope = {**scope, "query_string": b""}  # Django cannot decode it; the view refuses the raw one
+    request = ASGIRequest(scope, BytesIO())
+    request.patchbay_incoming = received
+    return request
+
+
+def _slug(raw: bytes) -> str:
+    return unquote(raw.decode("latin-1"))

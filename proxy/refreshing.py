@@ -1,0 +1,60 @@
+"""One refresh at a time for each connection in this process; across processes the lease sees to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from uuid import UUID
+
+from integrations.errors import RefreshUnavailable
+from integrations.tokens import AccessToken, ensure_fresh
+from proxy.executors import DatabaseExecutor
+
+THREADS = 16
+#: one slow token endpoint must not take every thread
+THREADS_PER_PROVIDER = 8
+
+
+class Refreshes:
+    """Callers that need the same refresh share one task, on threads of their own."""
+
+    def __init__(self) -> None:
+        self._executor = DatabaseExecutor("refresh", threads=THREADS)
+        self._flights: dict[Hashable, asyncio.Task[AccessToken]] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    async def fresh(
+        self,
+        connection_id: UUID,
+        *,
+        provider_id: str,
+        wait_seconds: float,
+        rejected_version: int | None = None,
+    ) -> AccessToken:
+        """A usable token. Raises what ensure_fresh raises, and RefreshUnavailable after wait_seconds."""
+        key = (connection_id, rejected_version)
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(connection_id, provider_id, rejected_version))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        try:
+            async with asyncio.timeout(wait_seconds):
+                return await asyncio.shield(flight)
+        except TimeoutError:
+            raise RefreshUnavailable("The access token is still being refreshed.", retry_after=5) from None
+
+    async def _fly(self, connection_id: UUID, provider_id: str, rejected_version: int | None) -> AccessToken:
+        turns = self._turns.setdefault(provider_id, asyncio.Semaphore(THREADS_PER_PROVIDER))
+        async with turns:
+            return await self._executor.run(ensure_fresh, connection_id, rejected_version=rejected_version)
+
+    def _landed(self, key: Hashable, flight: asyncio.Task[AccessToken]) -> None:
+        self._flights.pop(key, None)
+        if not flight.cancelled():
+            flight.exception()  # looked at, so that nobody is warned when every caller has gone
+
+    def close(self) -> None:
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        self._executor.close()

@@ -1,0 +1,137 @@
+"""What goes back to the partner: the provider's reply, or one of ours, in one shape for every server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from django.http import HttpResponse, StreamingHttpResponse
+
+from egress.aio import AsyncResponse
+from egress.errors import EgressError
+from proxy.credentials import Field
+from proxy.incoming import PartnerGone, Watch
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Reply:
+    """Status, header section and content. `content` comes first, then what is left of `upstream`.
+
+    fields: names in lower case, as they go out. close() must be called once the reply is not needed any more.
+    """
+
+    __slots__ = ("_on_close", "content", "fields", "status", "upstream")
+
+    def __init__(
+        self,
+        status: int,
+        fields: list[Field],
+        *,
+        content: bytes = b"",
+        upstream: AsyncResponse | None = None,
+    ) -> None:
+        self.status = status
+        self.fields = fields
+        self.content = content
+        self.upstream = upstream
+        self._on_close: Callable[[], None] | None = None
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self._on_close = callback
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content, undecoded. Raises EgressError when the provider's reply breaks off."""
+        if self.content:
+            yield self.content
+        if self.upstream is not None:
+            async for chunk in self.upstream.iter_chunks():
+                yield chunk
+
+    async def close(self) -> None:
+        """End the provider's side at once, if it is not over; harmless when repeated."""
+        callback, self._on_close = self._on_close, None
+        if callback is not None:
+            callback()
+        if self.upstream is not None:
+            await self.upstream.aclose()
+
+
+def ours(response: HttpResponse) -> Reply:
+    """A Django response made by us as a Reply: only the fields that were set on it."""
+    fields = [
+        (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.headers.items()
+    ]
+    content = response.content
+    fields.append((b"content-length", b"%d" % len(content)))
+    return Reply(response.status_code, fields, content=content)
+
+
+async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
+    """Send a reply through ASGI, chunk by chunk, as fast as the partner reads and no faster.
+
+    A reply that breaks off is left unfinished, upon which the server closes the connection: the partner sees
+    a broken reply, not a short good one.
+    """
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
+    upstream = reply.upstream
+    if upstream is None or upstream.is_complete:
+        body = reply.content if upstream is None else reply.content + upstream.read_buffered()
+        await send({"type": "http.response.body", "body": body})
+        return
+    watch.start()
+    try:
+        async for chunk in reply.chunks():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except (EgressError, PartnerGone):
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+class ProxiedResponse(StreamingHttpResponse):
+    """A Reply as a Django response, for Django's own handlers and its test client.
+
+    items() gives the reply's fields and nothing else, repeats included: a proxied reply does not take on what
+    middleware adds to pages.
+    """
+
+    def __init__(self, reply: Reply, *, loop: asyncio.AbstractEventLoop, is_async: bool) -> None:
+        content = _hopping(reply, loop) if is_async else _blocking(reply, loop)
+        super().__init__(content, status=reply.status)
+        self.reply = reply
+        self._loop = loop
+        for name, value in reply.fields:
+            self.headers[name.decode("ascii")] = value.decode("latin-1")
+
+    def items(self) -> Any:
+        return [(name.decode("ascii"), value.decode("latin-1")) for name, value in self.reply.fields]
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self.reply.close()))
+        super().close()
+
+
+async def _hopping(reply: Reply, loop: asyncio.AbstractEventLoop) -> AsyncIterator[bytes]:
+    """The content for another loop than the data plane's, or for the same."""
+    chunks = reply.chunks()
+    if loop is asyncio.get_running_loop():
+        async for chunk in chunks:
+            yield chunk
+        return
+    while (chunk := await asyncio.wrap_future(_next(chunks, loop))) is not None:  # type: ignore[assignment]
+        yield chunk
+
+
+def _blocking(reply: Reply, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The content for a server without a loop (WSGI)."""
+    chunks = reply.chunks()
+    while (chunk := _next(chunks, loop).result()) is not None:
+        yield chunk
+
+
+def _next(chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Any:
+    async def take() -> bytes | None:
+        return await anext(chunks, None)
+
+    return asyncio.run_coroutine_threadsafe(take(), loop)

@@ -1,0 +1,133 @@
+"""A route: all that forwarding with one connection needs. Making one asks the database; using one does not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import Credential
+from egress.errors import InvalidUrl
+from integrations import catalogue
+from integrations.access import integration_for
+from integrations.catalogue import Api, InvalidConnectionField, MissingValue, Provider
+from integrations.connections import find
+from integrations.errors import ReconnectRequired
+from integrations.models import Connection, Integration
+from integrations.representation import reconnect_url
+from integrations.tokens import AccessToken
+from integrations.tokens.refresh import opened, require_usable
+from proxy.credentials import ONLY_AUTHORIZATION, Field, Places
+from proxy.destination import Destination
+from proxy.selectors import Selector
+
+DEFAULT_HEADER_TIMEOUT_SECONDS = 30
+
+
+class Route:
+    """Where one connection's calls go, and what they carry. `token` alone changes: after a refresh."""
+
+    __slots__ = (
+        "added_fields", "connection_id", "destination", "header_timeout_seconds", "places", "provider", "token",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connection_id: UUID,
+        provider: Provider,
+        *,
+        destination: Destination,
+        added_fields: tuple[Field, ...],
+        token: AccessToken,
+    ) -> None:
+        self.connection_id = connection_id
+        self.provider = provider
+        self.destination = destination
+        self.places = places_of(provider)
+        self.added_fields = added_fields
+        self.header_timeout_seconds = (
+            provider.api.response_header_timeout_seconds or DEFAULT_HEADER_TIMEOUT_SECONDS
+        )
+        self.token = token
+
+    @property
+    def api(self) -> Api:
+        return self.provider.api
+
+    def fresh_seconds(self, now: datetime) -> float:
+        """How long the token may be used without asking again; 0 when it is due."""
+        due_at = self.token.due_at
+        return float("inf") if due_at is None else max(0.0, (due_at - now).total_seconds())
+
+    def __repr__(self) -> str:
+        return f"<Route {self.connection_id}>"
+
+
+def places_of(provider: Provider) -> Places:
+    """Where this provider's callers put their key."""
+    known = _places.get(provider.id)
+    if known is None or known[0] is not provider:
+        known = _places[provider.id] = (provider, Places.of(provider.api))
+    return known[1]
+
+
+_places: dict[str, tuple[Provider, Places]] = {}
+
+
+def places_of_slug(slug: str) -> Places:
+    """The places of an integration's provider; for a slug that does not exist, Authorization alone."""
+    if "\x00" in slug:
+        return ONLY_AUTHORIZATION
+    provider_id = Integration.objects.filter(slug=slug[:64]).values_list("provider_id", flat=True).first()
+    return ONLY_AUTHORIZATION if provider_id is None else places_of(catalogue.get(provider_id))
+
+
+def resolve(credential: Credential, selector: Selector) -> Route:
+    """The route of the connection that a caller means; its token may be due for refresh.
+
+    Raises NotFound, ConnectionNotFound, ConnectionAmbiguous, ConnectionPaused, ReconnectRequired,
+    InvalidInput, InvalidIdentifier and UnreadableSecret.
+    """
+    integration = integration_for(credential, selector.slug)
+    connection = find(
+        credential,
+        integration,
+        connection_id=selector.connection_id,
+        foreign_identifier=selector.foreign_identifier,
+        name=selector.name,
+    )
+    require_usable(connection)
+    return _route(connection)
+
+
+def _route(connection: Connection) -> Route:
+    provider = connection.integration.provider
+    values = connection.config_values()
+    try:
+        destination = Destination.of(
+            catalogue.resolve_base_url(provider, values),
+            catalogue.resolve_hosts(provider, values),
+            provider.api.closed_paths,
+        )
+    except (MissingValue, InvalidConnectionField, InvalidUrl) as error:
+        raise ReconnectRequired(
+            "address_unknown",
+            "The connection lacks a value that the provider's address is made of. Connect again to give it.",
+            reconnect_url=reconnect_url(connection),
+        ) from error
+    return Route(
+        connection.pk,
+        provider,
+        destination=destination,
+        added_fields=_added_fields(connection, values),
+        token=opened(connection),
+    )
+
+
+def _added_fields(connection: Connection, values: dict[str, str]) -> tuple[Field, ...]:
+    templates = connection.integration.provider.api.headers
+    if not templates:
+        return ()
+    if any("{client_id}" in template for template in templates.values()) and connection.client is not None:
+        values = {**values, "client_id": connection.client.client_id}
+    headers = catalogue.resolve_headers(connection.integration.provider, values)
+    return tuple((name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items())

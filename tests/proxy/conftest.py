@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from integrations.models import Connection
+from proxy import plane
+from tests import factories
+from tests.egress.servers import Handler, Server
+from tests.factories import World
+from tests.proxy.servers import Served, served
+
+API = "https://api.hubapi.com"
+TOKEN = "CAccessToken-of-a-test-0123456789"
+_FOLDER = Path(tempfile.mkdtemp(prefix="patchbay-proxy-"))
+if connections["default"].vendor == "sqlite" and not connections["default"].settings_dict["TEST"]["NAME"]:
+    # Threads of a server need a database of which a commit is seen by other connections: a file.
+    connections["default"].settings_dict["TEST"]["NAME"] = str(_FOLDER / "test.sqlite3")
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(autouse=True)
+def _no_plane_left() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    plane.stop_thread()
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.fixture
+def provider(settings: Any) -> Iterator[Serve]:
+    """Start a provider of one's own words and map HubSpot's API, or another origin, to it."""
+    servers: list[Server] = []
+    settings.UPSTREAM_MAP = {}
+
+    def start(handler: Handler, *, origin: str = API) -> Server:
+        server = Server(handler)
+        servers.append(server)
+        settings.UPSTREAM_MAP = settings.UPSTREAM_MAP | {origin: f"http://127.0.0.1:{server.port}"}
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def at(transactional_db: Any) -> World:
+    """A partner with the HubSpot integration `hbdev`, committed, so that other threads see it."""
+    return factories.world()
+
+
+@pytest.fixture
+def cust(at: World) -> Connection:
+    """Its customer `cust`, connected."""
+    return factories.connection(at, "cust", access_token=TOKEN)
+
+
+@pytest.fixture
+def platform(transactional_db: Any) -> Iterator[Served]:
+    with served() as running:
+        yield running
