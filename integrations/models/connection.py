@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import models
 
 from accounts.models import Customer, Partner
+from integrations.catalogue import UnknownProvider
 from integrations.models.integration import ClientCredentials, Integration
 from sealing import SealedField
 
@@ -153,12 +154,24 @@ class Connection(models.Model):
 
     @property
     def missing_scopes(self) -> list[str]:
-        """Requested but not granted; empty while the provider has not told what it granted."""
+        """Requested but not granted; empty while the provider has not told what it granted.
+
+        What a granted scope implies counts as granted: Shopify leaves read_orders out beside write_orders.
+        """
         if not self.granted_scopes:
             return []
-        granted = set(self.granted_scopes)
         wanted = dict.fromkeys([*self.requested_scopes, *self.requested_optional_scopes])
-        return [scope for scope in wanted if scope not in granted]
+        missing = [scope for scope in wanted if scope not in self.granted_scopes]
+        implied = self._implied_scopes() if missing else frozenset()
+        return [scope for scope in missing if scope not in implied]
+
+    def _implied_scopes(self) -> frozenset[str]:
+        try:
+            provider = self.integration.provider
+        except UnknownProvider:
+            return frozenset()
+        known = (provider.scope_by_name(name) for name in self.granted_scopes)
+        return frozenset(name for scope in known if scope for name in scope.implies)
 
     def config_values(self) -> dict[str, str]:
         """What the provider's templates are filled with: staff's, then the customer's, then captured values."""

@@ -111,6 +111,12 @@ def test_a_shop_connects_and_everything_about_it_is_kept(shopify: Any) -> None:
     assert catalogue.resolve_hosts(provider, values) == {SHOP}
 
 
+def test_a_read_scope_that_a_granted_write_scope_implies_is_not_missing(walk: Any) -> None:
+    """Shopify leaves it out of the granted list."""
+    shopify = walk("shopify", scopes=("read_orders", "write_orders", "read_products", "read_files"))
+    assert connected(shopify).missing_scopes == ["read_files"]
+
+
 def test_a_refresh_stores_the_rotated_pair(shopify: Any) -> None:
     assert refreshed(connected(shopify)) == ("shpat-2", "shprt-2")
     check_token_call(
