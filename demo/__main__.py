@@ -12,6 +12,7 @@ from demo import environment
 
 def main() -> None:
     folder = environment.data_dir()
+    environment.hide_answers(folder)
     values = environment.prepare(folder)
     # The process environment wins over the file for whatever the caller has set; ports are in the values already.
     env = {**values, **os.environ, **environment.port_values(values)}

@@ -38,6 +38,13 @@ def data_dir() -> Path:
     return folder
 
 
+def hide_answers(folder: Path) -> None:
+    """demo.json is there only while the platform is ready: what an earlier start left is put aside first."""
+    answers = folder / "demo.json"
+    if answers.exists():
+        answers.replace(folder / "demo.json.pending")
+
+
 def prepare(folder: Path) -> dict[str, str]:
     """Write or complete the `.env` and return its values. Secrets are made once; ports follow the environment."""
     path = folder / ".env"

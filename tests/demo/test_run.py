@@ -66,6 +66,7 @@ def running(
 
 
 def wait_until_ready(process: subprocess.Popen[str], folder: Path) -> dict[str, Any]:
+    time.sleep(1)  # what an earlier start left is put aside at once
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at:
         if (folder / "demo.json").exists():
