@@ -87,7 +87,7 @@ class ProviderServer:
         """Be reached for these hosts."""
         self.upstream_map.update({f"https://{host}": self.url for host in hosts})
 
-    def on(self, method: str, url: str, *answers: Script | dict[str, Any] | list[Any]) -> None:
+    def on(self, method: str, url: str, *answers: Script | dict[str, Any] | list[Any] | bytes) -> None:
         """Script an address (without query): the answers in turn, the last one for ever. JSON values are 200."""
         self.plays(urlsplit(url).netloc)
         self._scripts[method, url] = [

@@ -104,7 +104,8 @@ def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid
     made_with = Connection.objects.listed().filter(
         integration__provider_id=client.integration.provider_id, client__client_id=client.client_id
     )
-    return made_with.filter(provider_account_id=account_id).exclude(pk=besides).exists()
+    on_account = made_with.filter(provider_account_id=account_id)
+    return (on_account if besides is None else on_account.exclude(pk=besides)).exists()
 
 
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:

@@ -58,9 +58,9 @@ class Walk:
     def come_back_raw(self, query: str) -> Finished:
         return self.browser.come_back(query, slug=self.integration.slug)
 
-    def connected(self, leaving: dict[str, str] | None = None, **query: str) -> Connection:
+    def connected(self, **query: str) -> Connection:
         """Leave and come back; the connection, which must be active without any warning."""
-        self.leave(**(leaving or {}))
+        self.leave()
         finished = self.come_back(**query)
         assert (finished.outcome, finished.reason, finished.warning) == ("connected", "", "")
         return self.connection()
