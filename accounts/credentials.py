@@ -17,6 +17,7 @@ from accounts.models import Credential, IssuedToken, Partner
 from accounts.models.partner import default_permissions
 
 _SECRET_BYTES = 32  # 256 bits
+LAST_USED_STEP = timedelta(minutes=10)
 #: compared against when a client id is unknown, so that both cases take the same time.
 _NO_DIGEST = "0" * 64
 
@@ -94,6 +95,13 @@ def by_client_secret(client_id: str, client_secret: str, *, now: datetime) -> Cr
     expected = found.client_secret_sha256 if found else _NO_DIGEST
     is_right = hmac.compare_digest(sha256(client_secret), expected)
     return found if is_right else None
+
+
+def note_use(credential: Credential, *, now: datetime) -> None:
+    """Remember when the credential was last used, in steps of LAST_USED_STEP: calls must not cost a write each."""
+    if credential.last_used_at is None or now - credential.last_used_at >= LAST_USED_STEP:
+        Credential.objects.filter(pk=credential.pk).update(last_used_at=now)
+        credential.last_used_at = now
 
 
 def issue_token(credential: Credential, *, now: datetime) -> tuple[str, int]:

@@ -50,6 +50,7 @@ def from_authorization(field_value: str) -> Credential | None:
         return None
     if found is None:
         raise AuthenticationFailed(_REFUSED)
+    credentials.note_use(found, now=timezone.now())
     return found
 
 

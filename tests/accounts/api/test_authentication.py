@@ -170,3 +170,14 @@ def test_secrets_are_stored_as_digests_alone(world: World) -> None:
 
 def test_a_cookie_of_the_admin_opens_nothing(world: World, admin_client: Client) -> None:
     assert admin_client.get(PATH).status_code == 401
+
+
+def test_the_last_use_is_remembered_in_steps_of_ten_minutes(world: World) -> None:
+    assert get(f"Bearer {world.api_key}").status_code == 200
+    first = Credential.objects.get().last_used_at
+    assert first is not None and timezone.now() - first < timedelta(minutes=1)
+    get(f"Bearer {world.api_key}")
+    assert Credential.objects.get().last_used_at == first
+    Credential.objects.update(last_used_at=first - timedelta(minutes=11))
+    get(f"Bearer {world.api_key}")
+    assert Credential.objects.get().last_used_at >= first

