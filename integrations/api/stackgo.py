@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -168,8 +169,9 @@ class DeleteUserView(UsersView):
         ended = list(rows.filter(customer__identifier_sha256=identifiers.digest(identifier)))
         if not ended:
             raise ConnectionNotFound("No such connection.")
-        for connection in ended:
-            end(connection, actor=self.actor)
+        with transaction.atomic():
+            for connection in ended:
+                end(connection, actor=self.actor)
         return Response({"message": "User Deleted", "userForeignIdentifier": identifier, "appSlug": app_slug})
 
 

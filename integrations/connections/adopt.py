@@ -15,8 +15,8 @@ from accounts.models.event import EventType
 from integrations import catalogue, states, tokens
 from integrations.catalogue import InvalidConnectionField, MissingValue
 from integrations.connections.find import check_name, ensure_for_link
-from integrations.errors import InvalidInput
-from integrations.models import Connection, Integration
+from integrations.errors import InvalidInput, NotFound
+from integrations.models import ClientCredentials, Connection, Integration
 from integrations.models.connection import DEFAULT_NAME, Status
 from integrations.oauth.errors import InvalidTokenValue
 from integrations.oauth.members import Members
@@ -45,6 +45,7 @@ class Adoption:
 def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, actor: Actor) -> Connection:
     """Store the tokens as an active connection. Raises InvalidInput, and InvalidIdentifier of accounts."""
     check_name(adoption.name)
+    client = _client(integration)
     response = _as_response(integration, adoption)
     config = _config(integration, adoption.connection_config)
     with transaction.atomic():
@@ -68,7 +69,7 @@ def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, act
         Connection.objects.filter(pk=connection.pk).update(
             **columns,
             status=Status.ACTIVE,
-            client=integration.current_client(),
+            client=client,
             connection_config=config,
             requested_scopes=integration.required_scopes(),
             requested_optional_scopes=integration.optional_scopes(),
@@ -78,6 +79,13 @@ def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, act
         audit.record("connection.imported", connection, actor=actor)
         states.tell(connection, EventType.CONNECTION_CREATED)
     return connection
+
+
+def _client(integration: Integration) -> ClientCredentials:
+    try:
+        return integration.current_client()
+    except ClientCredentials.DoesNotExist as error:
+        raise NotFound("This integration is not ready to be used.") from error
 
 
 def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:

@@ -358,3 +358,29 @@ def test_import_needs_the_permission_and_the_integration(world: World, nobody: A
 
 def test_an_unknown_uuid_in_the_right_form_is_not_found(api: Api) -> None:
     problem(api.get(f"{CONNECTIONS}/{uuid.uuid4()}"), 404, "connection_not_found")
+
+
+def test_an_import_names_the_value_that_the_providers_addresses_need(world: World) -> None:
+    made = factories.integration("shop-dev", "shopify", client_id="shopify-client")
+    world.credential.integration_grants.create(integration=made)
+    body = {**IMPORT, "appSlug": "shop-dev", "neverExpires": True}
+    problem(of(world).post(f"{CONNECTIONS}/import", body), 400, "invalid_request", "connectionConfig.shop")
+    assert not Customer.objects.exists()
+    body["connectionConfig"] = {"shop": "adas-bakery"}
+    assert of(world).post(f"{CONNECTIONS}/import", body).status_code == 201
+
+
+def test_an_integration_without_credentials_is_not_ready_for_imports(api: Api, world: World) -> None:
+    world.client.delete()
+    problem(api.post(f"{CONNECTIONS}/import", {**IMPORT, "expiresIn": 60}), 404, "not_found")
+    assert not Customer.objects.exists()
+
+
+def test_a_long_list_costs_as_many_queries_as_a_short_one(
+    api: Api, world: World, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(10):
+        factories.connection(world, f"customer-{number}")
+    api.get(CONNECTIONS)
+    with django_assert_max_num_queries(2):
+        assert len(api.get(CONNECTIONS).json()["results"]) == 10
