@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ from proxy.problems import refusal
 from proxy.replies import ProxiedResponse, Reply, Send, deliver
 from proxy.selectors import ROOT
 
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 #: a partner that hangs up is noticed this long after the call began, or as soon as the reply streams
 WATCH_AFTER_SECONDS = 0.1
@@ -36,7 +36,7 @@ _stackgo = StackGoView.as_view()
 def data_plane(application: Application) -> Application:
     """Django's ASGI application with the proxy's paths, `/healthz` and the lifespan in front of it."""
 
-    async def entry(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def entry(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
             raw_path: bytes = scope["raw_path"]
@@ -88,7 +88,7 @@ async def _healthy(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _proxied(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     rest: bytes = scope["raw_path"][len(ROOT) :]
     if b"/" not in rest:
         await _viewed(_envelope, scope, receive, send, app_slug=_slug(rest))
@@ -112,9 +112,7 @@ async def _proxied(scope: MutableMapping[str, Any], receive: Receive, send: Send
     await _answer(received, reply, send)
 
 
-async def _viewed(
-    view: Any, scope: MutableMapping[str, Any], receive: Receive, send: Send, **kwargs: str
-) -> None:
+async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
     """Await a DRF view with a Django request, without handler, middleware and signals."""
     await plane.opened()
     received = incoming.of_scope(scope, receive)
@@ -149,7 +147,7 @@ def _django_request(scope: Mapping[str, Any], received: Incoming) -> ASGIRequest
     if not received.raw_query.isascii():
         scope = {**scope, "query_string": b""}  # Django cannot decode it; the view refuses the raw one
     request = ASGIRequest(scope, BytesIO())
-    request.patchbay_incoming = received
+    request.patchbay_incoming = received  # type: ignore[attr-defined]  # ours, read by incoming.of_request
     return request
 
 

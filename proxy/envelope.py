@@ -42,6 +42,11 @@ class Number(str):
     """A JSON number as it was written."""
 
 
+def is_text(value: object) -> bool:
+    """Whether this was a JSON string."""
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
@@ -72,7 +77,7 @@ def parse(content: bytes, *, slug: str) -> Envelope:
             raise invalid(name, f"An envelope has no member {name!r}.")
     fields = header_fields(members.get("headers"))
     body = _body(members, raw_body)
-    if body is not None and not isinstance(members.get("body"), str | None):
+    if members.get("body") is not None and not is_text(members["body"]):
         fields = with_json_type(fields)
     return Envelope(
         _selector(members, slug),
@@ -138,9 +143,9 @@ def _after(text: str, at: int, mark: str) -> int:
 def _selector(members: Mapping[str, Any], slug: str) -> Selector:
     identifier, uuid_text = members.get("userForeignIdentifier"), members.get("UUID")
     name = members.get("connectionName")
-    if identifier is not None and (not isinstance(identifier, str) or isinstance(identifier, Number)):
+    if identifier is not None and not is_text(identifier):
         raise invalid("userForeignIdentifier", "A string is needed.")
-    if name is not None and (not isinstance(name, str) or isinstance(name, Number)):
+    if name is not None and not is_text(name):
         raise invalid("connectionName", "A string is needed.")
     connection_id = None if uuid_text is None else parse_uuid(uuid_text, field="UUID")
     return Selector(slug, identifier, connection_id, name)
@@ -155,9 +160,9 @@ def method_of(value: Any, name: str) -> str:
 
 
 def url_of(value: Any) -> str:
-    if not isinstance(value, str) or isinstance(value, Number) or not value:
+    if not value or not is_text(value):
         raise invalid("url", "An absolute URL, or a path under the provider's base URL, is needed.")
-    return value
+    return str(value)
 
 
 def header_fields(value: Any) -> list[Field]:
@@ -224,7 +229,7 @@ def _body(members: Mapping[str, Any], raw_body: str) -> bytes | None:
 
 def body_bytes(body: Any, raw_body: str) -> bytes:
     """A string as it is, in UTF-8; any other JSON value as the text in which it was written."""
-    text = body if isinstance(body, str) and not isinstance(body, Number) else raw_body
+    text = body if is_text(body) else raw_body
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -8,37 +8,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
-from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from egress.aio import AsyncClient, AsyncResponse, Timeouts
+from egress.aio import AsyncResponse, Timeouts
 from egress.errors import ConnectFailed, InvalidReply, ReplyLost
 from egress.urls import Target
 from integrations.tokens import AccessToken
 from proxy import credentials, expired, headers, retries
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
-from proxy.refreshing import Refreshes
+from proxy.plane import DataPlane
 from proxy.replies import Reply
 from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
 MAX_REFRESH_WAIT_SECONDS = 45.0
-
-
-class LastUsed(Protocol):
-    def note(self, row_id: UUID) -> None: ...
-
-
-class Plane(Protocol):
-    """What forwarding needs of the data plane."""
-
-    client: AsyncClient
-    refreshes: Refreshes
-    connections_used: LastUsed
 
 
 @dataclass(slots=True)
@@ -64,7 +50,7 @@ class Call:
         return content.whole if isinstance(content, KeptContent) and content.whole is not None else content
 
 
-async def forward(plane: Plane, route: Route, call: Call) -> Reply:
+async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     """Send the call and return the reply once its header section is there; close the reply afterwards.
 
     A reply by which the provider says that the token expired leads to one refresh and, when the content is
@@ -97,7 +83,7 @@ async def forward(plane: Plane, route: Route, call: Call) -> Reply:
     return Reply(response.status, fields, content=content, upstream=response)
 
 
-async def _fresh(plane: Plane, route: Route, call: Call, rejected: AccessToken) -> AccessToken:
+async def _fresh(plane: DataPlane, route: Route, call: Call, rejected: AccessToken) -> AccessToken:
     token = await plane.refreshes.fresh(
         route.connection_id,
         provider_id=route.provider.id,
@@ -108,7 +94,7 @@ async def _fresh(plane: Plane, route: Route, call: Call, rejected: AccessToken) 
     return token
 
 
-async def _send(plane: Plane, route: Route, call: Call, token: AccessToken) -> AsyncResponse:
+async def _send(plane: DataPlane, route: Route, call: Call, token: AccessToken) -> AsyncResponse:
     """The reply to the call, made again as far as the caller asked for it and it can do no harm."""
     seconds = header_timeout(route, call.timeout_seconds)
     ask = _ask(route, call, token)
@@ -151,7 +137,9 @@ def _ask(route: Route, call: Call, token: AccessToken) -> tuple[Target, list[Fie
     return replace(call.target, raw_query=raw_query), fields
 
 
-async def _once(plane: Plane, call: Call, ask: tuple[Target, list[Field]], seconds: float) -> AsyncResponse:
+async def _once(
+    plane: DataPlane, call: Call, ask: tuple[Target, list[Field]], seconds: float
+) -> AsyncResponse:
     content = call.sendable_content
     if isinstance(content, KeptContent):
         return await plane.client.stream(

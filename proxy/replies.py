@@ -119,7 +119,7 @@ async def _hopping(reply: Reply, loop: asyncio.AbstractEventLoop) -> AsyncIterat
         async for chunk in chunks:
             yield chunk
         return
-    while (chunk := await asyncio.wrap_future(_next(chunks, loop))) is not None:  # type: ignore[assignment]
+    while (chunk := await asyncio.wrap_future(_next(chunks, loop))) is not None:
         yield chunk
 
 

@@ -36,13 +36,13 @@ def parse(content: bytes, *, content_type: str, slug: str) -> Envelope:
     else:
         raise Problem("unsupported_media_type", f"Send {_FORM} or application/json.")
     identifier = members.get("userForeignIdentifier")
-    if not isinstance(identifier, str) or isinstance(identifier, Number):
+    if not envelope.is_text(identifier):
         raise invalid("userForeignIdentifier", "A string is needed.")
     body = members.get("body")
     sent = None if body is None or body == "" else envelope.body_bytes(body, raw_body)
     fields = [pair for pair in _headers(members) if pair[0] not in _NOT_ASKED]
     return Envelope(
-        Selector(slug, identifier, None, None),
+        Selector(slug, str(identifier), None, None),
         envelope.method_of(members.get("method"), "method"),
         envelope.url_of(members.get("url")),
         fields if sent is None else envelope.with_json_type(fields),

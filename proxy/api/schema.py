@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
 _ANY = {("*/*"): OpenApiTypes.BINARY}
@@ -83,10 +83,11 @@ class StackGoRequestSerializer(serializers.Serializer[Any]):
     body = serializers.JSONField(required=False, help_text="A JSON value, or a string that holds one.")
 
 
-class StackGoReplySerializer(serializers.Serializer[Any]):
-    """The provider's 2xx content."""
-
-    data = serializers.JSONField(allow_null=True, help_text="Parsed JSON, or the text, or null.")
+#: a field called data cannot be declared on a serializer, which has a member of that name
+StackGoReply = inline_serializer(
+    "StackGoReply",
+    {"data": serializers.JSONField(allow_null=True, help_text="Parsed JSON, or the text, or null.")},
+)
 
 
 def passthrough(method: str, handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,5 +128,5 @@ stackgo = extend_schema(
         "application/json": StackGoRequestSerializer,
         "application/x-www-form-urlencoded": StackGoRequestSerializer,
     },
-    responses={200: StackGoReplySerializer},
+    responses={200: StackGoReply},
 )
