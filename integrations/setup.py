@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Actor
-from accounts.models import Credential
 from integrations import catalogue
 from integrations.catalogue import InvalidConnectionField, MissingValue, Provider, UnknownProvider
 from integrations.errors import IntegrationsError, InvalidInput
@@ -25,19 +24,17 @@ from integrations.models import (
     ClientCredentials,
     Connection,
     Integration,
-    IntegrationGrant,
     IntegrationScope,
     PendingRevocation,
 )
 from integrations.models.connection import Status
 from integrations.slugs import validate_slug
-from integrations.tokens.openers import client_secret as open_client_secret
-from sealing import Secret, UnreadableSecret
+from sealing import Secret
 
 MAX_SCOPES = 500
 #: scope-token of RFC 6749 section 3.3; whether the provider knows the name is the provider's to say
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,200}")
-_CLIENT_FIELDS = (
+CLIENT_FIELDS = (
     "is_current",
     "app_id",
     "client_secret",
@@ -241,9 +238,9 @@ def _change_client(
     if changes and known is None:
         client.save(force_insert=True)
     elif changes:
-        client.save(update_fields=_CLIENT_FIELDS)
+        client.save(update_fields=CLIENT_FIELDS)
     if "client_secret" in changes or "next_client_secret" in changes:
-        _retry(client)
+        retry_connections(client)
     return changes
 
 
@@ -260,7 +257,7 @@ def _set_secrets(client: ClientCredentials, values: IntegrationValues) -> dict[s
     return changes
 
 
-def _retry(client: ClientCredentials) -> None:
+def retry_connections(client: ClientCredentials) -> None:
     """Connections that wait because the provider refused this client may ask again now."""
     now = timezone.now()
     Connection.objects.filter(
@@ -296,45 +293,6 @@ def _in_words(scopes: set[tuple[str, bool]]) -> list[str]:
     return sorted(f"{scope} (optional)" if is_optional else scope for scope, is_optional in scopes)
 
 
-def promote_next_secret(integration: Integration, *, actor: Actor) -> None:
-    """The secret that is being rotated in becomes the secret. Raises InvalidInput when there is none to read."""
-    with transaction.atomic():
-        client = _rotating(integration)
-        try:
-            secret = open_client_secret(client, is_next=True)
-        except UnreadableSecret as error:
-            raise InvalidInput(
-                "next_client_secret", "The next secret cannot be read; enter it again."
-            ) from error
-        assert secret is not None
-        client.client_secret = secret
-        client.client_secret_last4 = secret.last4
-        client.next_client_secret = None
-        client.rejected_since = None
-        client.save(update_fields=_CLIENT_FIELDS)
-        _retry(client)
-        changes = {"client_secret": "replaced by the next one", "client_id": client.client_id}
-        audit.record("integration.secret_promoted", integration, actor=actor, changes=changes)
-
-
-def discard_next_secret(integration: Integration, *, actor: Actor) -> None:
-    """Forget the secret that was to be rotated in. Raises InvalidInput when there is none."""
-    with transaction.atomic():
-        client = _rotating(integration)
-        client.next_client_secret = None
-        client.save(update_fields=["next_client_secret"])
-        changes = {"next_client_secret": "discarded", "client_id": client.client_id}
-        audit.record("integration.secret_discarded", integration, actor=actor, changes=changes)
-
-
-def _rotating(integration: Integration) -> ClientCredentials:
-    rows = ClientCredentials.objects.select_for_update().filter(integration=integration, is_current=True)
-    client = rows.filter(next_client_secret__isnull=False).first()
-    if client is None:
-        raise InvalidInput("next_client_secret", "There is no next secret.")
-    return client
-
-
 def obstacles(integration: Integration) -> IntegrationInUse | None:
     """What stands against deleting an integration, or None."""
     living = (
@@ -360,24 +318,3 @@ def delete(integration: Integration, *, actor: Actor) -> None:
         audit.record("integration.deleted", row, actor=actor, changes=gone)
         row.connections.all().delete()
         row.delete()
-
-
-def set_grants(credential: Credential, integrations: Iterable[Integration], *, actor: Actor) -> None:
-    """Let a credential use exactly these integrations."""
-    wanted = {integration.pk: integration for integration in integrations}
-    with transaction.atomic():
-        present = {
-            grant.integration_id: grant.integration
-            for grant in IntegrationGrant.objects.filter(credential=credential).select_related("integration")
-        }
-        added, removed = wanted.keys() - present.keys(), present.keys() - wanted.keys()
-        IntegrationGrant.objects.filter(credential=credential, integration_id__in=removed).delete()
-        IntegrationGrant.objects.bulk_create(
-            IntegrationGrant(credential=credential, integration_id=pk) for pk in added
-        )
-        if added or removed:
-            changes = {
-                "added": sorted(wanted[pk].slug for pk in added),
-                "removed": sorted(present[pk].slug for pk in removed),
-            }
-            audit.record("credential.integrations_changed", credential, actor=actor, changes=changes)

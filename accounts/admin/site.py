@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from accounts.admin import next_steps
 
@@ -43,7 +44,7 @@ class PatchbayAdminSite(AdminSite):
         order = {label: place for place, label in enumerate(_FIRST_APPS)}
         return sorted(apps, key=lambda app: order.get(app["app_label"], len(order)))
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         steps = next_steps.steps_for(request)
         context = {"next_steps": [] if all(step.is_done for step in steps) else steps}
         return super().index(request, {**context, **(extra_context or {})})

@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -235,7 +235,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         """The buttons on a connection's own page: GET asks, POST does it."""
         connection: Any = self.get_object(request, object_id)
         if connection is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         if not self.has_operate_permission(request):
             raise PermissionDenied
         back = reverse("admin:integrations_connection_change", args=[connection.pk])

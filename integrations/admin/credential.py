@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,7 +25,7 @@ from accounts.audit import Actor
 from accounts.credentials import NewCredential
 from accounts.models import Credential
 from accounts.models.partner import DEFAULT_PERMISSIONS, Permission
-from integrations import setup
+from integrations import grants
 from integrations.models import Integration
 
 
@@ -142,7 +142,7 @@ class CredentialAdmin(admin.ModelAdmin):
             obj._state.adding = False
             request.new_credential = new  # type: ignore[attr-defined]  # kept for this reply alone
         obj.refresh_from_db()
-        setup.set_grants(obj, cleaned["integrations"], actor=actor)
+        grants.replace(obj, cleaned["integrations"], actor=actor)
 
     def response_add(
         self, request: HttpRequest, obj: Credential, post_url_continue: str | None = None
@@ -186,7 +186,7 @@ class CredentialAdmin(admin.ModelAdmin):
         """GET asks, POST revokes."""
         credential: Any = self.get_object(request, object_id)
         if credential is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         if not super().has_change_permission(request):
             raise PermissionDenied
         back = reverse("admin:accounts_credential_change", args=[credential.pk])

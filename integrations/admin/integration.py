@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin.shown import badge, code, word_list
 from accounts.audit import Actor
-from integrations import setup
+from integrations import secret_rotation, setup
 from integrations.admin import credential_check
 from integrations.admin.integration_form import CONFIG_PREFIX, form_class, stored_secret
 from integrations.admin.provider_choice import ProviderFilter, chosen_provider, provider_cards
@@ -178,10 +178,12 @@ class IntegrationAdmin(admin.ModelAdmin):
         if provider is None or (obj is not None and not self.has_change_permission(request, obj)):
             return ((None, {"fields": self.get_readonly_fields(request, obj)}),)
         names = form_class(provider, obj).base_fields
-        app = [name for name in ("install_url", "client_id", "client_secret", "app_id") if name in names]
+        app: list[str] = [
+            name for name in ("install_url", "client_id", "client_secret", "app_id") if name in names
+        ]
         app += [name for name in names if name.startswith(CONFIG_PREFIX)]
         head = ("slug", "display_name", "environment", "is_enabled")
-        fieldsets = [(None, {"fields": head if obj is None else ("provider_name", *head)})]
+        fieldsets: list[Any] = [(None, {"fields": head if obj is None else ("provider_name", *head)})]
         fieldsets.append((f"Your app at {provider.display_name}", {"fields": (*app, "use_anyway")}))
         if "next_client_secret" in names:
             fieldsets.append(
@@ -253,7 +255,7 @@ class IntegrationAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         integration: Any = self.get_object(request, object_id)
         if integration is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         if not self.has_change_permission(request, integration):
             raise PermissionDenied
         return integration
@@ -276,7 +278,7 @@ class IntegrationAdmin(admin.ModelAdmin):
         if isinstance(integration, HttpResponse):
             return integration
         is_promotion = request.POST.get("act") == "promote"
-        act = setup.promote_next_secret if is_promotion else setup.discard_next_secret
+        act = secret_rotation.promote if is_promotion else secret_rotation.discard
         try:
             act(integration, actor=Actor.staff(request.user))  # type: ignore[arg-type]  # staff are signed in here
         except InvalidInput as error:
@@ -331,7 +333,7 @@ def _around_redirect(step: str) -> tuple[str, str, bool]:
     return before, after, bool(found)
 
 
-def _earlier_clients(integration: Integration) -> list[dict[str, Any]]:
+def _earlier_clients(integration: Integration) -> list[Any]:
     """Client IDs that were replaced, with how many living connections still hang on each."""
     living = ~Q(connections__status__in=_OVER) & Q(connections__isnull=False)
     rows = ClientCredentials.objects.filter(integration=integration, is_current=False)

@@ -70,7 +70,7 @@ class IntegrationForm(forms.ModelForm):
         if found is None:
             return
         pasted_into, self.taken_apart = found
-        data = self.data.copy()
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
         data[self.add_prefix(pasted_into)] = ""
         data[self.add_prefix("client_id")] = self.taken_apart.client_id
         scopes = self.taken_apart

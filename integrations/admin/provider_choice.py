@@ -14,7 +14,6 @@ from integrations.catalogue import Provider
 from integrations.errors import InvalidInput
 from integrations.models import Integration
 
-
 _ABBREVIATIONS = frozenset({"crm", "erp", "hr", "itsm"})
 
 
