@@ -28,6 +28,8 @@ class JSONBody(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         text = _text(_read(stream, self.max_bytes))
+        if not text:
+            return {}
         try:
             value = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
             if "\\u" in text:

@@ -10,9 +10,9 @@ from django.utils import translation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.api.authentication import Caller, PartnerAuthentication
+from accounts.api.bodies import TakesChunks
 from accounts.api.negotiation import IgnoreAccept
 from accounts.api.parsers import JSONBody, require_utf8
 from accounts.api.permissions import HasPermission
@@ -21,7 +21,7 @@ from accounts.audit import Actor
 from accounts.models import Credential, Partner
 
 
-class PartnerView(APIView):
+class PartnerView(TakesChunks):
     """Authenticated, limited, JSON in UTF-8 and in English, never stored.
 
     `permission` is what the credential needs, or a map from method to it.

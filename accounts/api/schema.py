@@ -49,7 +49,9 @@ def _example(code: str) -> OpenApiExample:
 class PartnerAuthenticationScheme(OpenApiAuthenticationExtension):
     """Bearer (API key or issued token) or Basic (clientId:clientSecret)."""
 
-    target_class = "rest_framework.authentication.BaseAuthentication"  # each of ours names a partner's credential
+    target_class = (
+        "rest_framework.authentication.BaseAuthentication"  # each of ours names a partner's credential
+    )
     match_subclasses = True
     name = ["bearer", "basic"]  # two schemes of one class
 

@@ -13,10 +13,10 @@ from rest_framework.exceptions import AuthenticationFailed, ParseError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import credentials, health
 from accounts.api.authentication import decode_basic
+from accounts.api.bodies import TakesChunks
 from accounts.api.negotiation import IgnoreAccept
 from accounts.api.parsers import FormBody, JSONBody
 from accounts.api.problems import CONTENT_TYPE, Problem
@@ -41,7 +41,7 @@ def _example(error: str) -> OpenApiExample:
     return OpenApiExample(error, value=problem.body("5f0c0b7e9d6a4b0f8a3f6c1d2e4b7a90"))
 
 
-class TokenView(APIView):
+class TokenView(TakesChunks):
     """Exchange clientId and clientSecret for an access token that lives 24 hours."""
 
     authentication_classes: list[Any] = []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from accounts.api import throttling
 from tests import factories
 from tests.factories import World
 
+pytestmark = pytest.mark.db
 PATH = "/api/v1/connections"
 
 
