@@ -18,6 +18,7 @@ from tests import factories
 from tests.factories import World
 from tests.integrations.api.conftest import Api, of, problem, same_but_for_the_request, without
 
+pytestmark = pytest.mark.db
 CONNECTIONS = "/api/v1/connections"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MEMBERS = {

@@ -19,6 +19,7 @@ from tests import factories
 from tests.factories import World
 from tests.integrations.api.conftest import Api, of, problem, same_but_for_the_request, without
 
+pytestmark = pytest.mark.db
 AUTH = "/api/hubspot/auth/hbdev"
 USERS = "/api/saas-org-user/get-users/hbdev"
 USER = "/api/saas-org-user/get-user/hbdev"
