@@ -37,6 +37,7 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
     """
     now = timezone.now()
     with transaction.atomic():
+        _lock(connection.pk)
         connection = load(connection.pk)
         if connection.status in {Status.DISCONNECTED, Status.PENDING}:
             raise ConnectionNotFound("No such connection.")
@@ -67,6 +68,11 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
             revoked_at=now
         )
     return revocation.pk if revocation else None
+
+
+def _lock(connection_id: uuid.UUID) -> None:
+    """Let no refresh store a result between our look and our change (SQLite holds writers off by itself)."""
+    Connection.objects.select_for_update().filter(pk=connection_id).values_list("pk").first()
 
 
 def _remember_tokens(connection: Connection) -> PendingRevocation | None:
