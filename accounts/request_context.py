@@ -21,7 +21,7 @@ class RequestContext:
     address: str | None = None
 
 
-_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())  # noqa: B039 (frozen)
 
 
 def current() -> RequestContext:
