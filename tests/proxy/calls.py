@@ -1,0 +1,44 @@
+"""Small words that the served tests share."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.factories import World
+
+
+def bearer(at: World) -> dict[str, str]:
+    return {"Authorization": f"Bearer {at.api_key}"}
+
+
+def head_of(request: bytes) -> list[bytes]:
+    """The lines of a request's header section."""
+    return request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
+def body_of(request: bytes) -> bytes:
+    return request.partition(b"\r\n\r\n")[2]
+
+
+def reply(status: str = "200 OK", *fields: bytes, body: bytes = b"") -> bytes:
+    """A reply with a Content-Length."""
+    lines = [b"HTTP/1.1 " + status.encode(), *fields, b"Content-Length: %d" % len(body), b"", body]
+    return b"\r\n".join(lines)
+
+
+def problem(body: bytes) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(body)
+    return parsed
+
+
+def wait_until(holds: Callable[[], bool], *, seconds: float = 5.0) -> bool:
+    """Whether it holds within so many seconds."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return holds()
