@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -87,7 +86,9 @@ def test_connections_are_found_by(boss: Client, world: World, query: str) -> Non
     assert shown(boss, query.format(**forms)) == 1
 
 
-@pytest.mark.parametrize("query", ["nobody", str(uuid.uuid4()), "'; --", "%", "\x00", "é" * 300])
+@pytest.mark.parametrize(
+    "query", ["nobody", "5f0e4a5e-0000-4000-8000-000000000000", "'; --", "%", "\x00", "é" * 300]
+)
 def test_a_search_for_nothing_finds_nothing(boss: Client, world: World, query: str) -> None:
     factories.connection(world, "customer-1")
     response = boss.get(LIST, {"q": query})
@@ -164,6 +165,14 @@ def test_who_may_change_may_act_and_not_edit(staff: Any, world: World) -> None:
     assert client.post(f"{change_url(connection)[:-7]}pause/").status_code == 302
     connection.refresh_from_db()
     assert connection.status == Status.PAUSED
+
+
+def test_scopes_are_shown_as_labels_and_escaped(boss: Client, world: World) -> None:
+    connection = factories.connection(world)
+    Connection.objects.filter(pk=connection.pk).update(granted_scopes=["oauth", "<b>"])
+    page = boss.get(change_url(connection)).content.decode()
+    assert '<span class="pb-badge pb-badge--off">oauth</span>' in page
+    assert "&lt;b&gt;" in page
 
 
 # --- links and attempts ------------------------------------------------------------------------------------
