@@ -2,17 +2,16 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from accounts.api.docs import DocsView, SchemaView
 from accounts.api.views import TokenView, readyz
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("readyz", readyz, name="readyz"),
     path("oauth/token", TokenView.as_view(), name="token"),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(url_name="schema"), name="docs"),
     path("", include("proxy.urls")),
     path("", include("integrations.urls")),
 ]
