@@ -40,6 +40,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield answers
 
 
+@pytest.fixture(scope="package", autouse=True)
+def link_of_a_minute(demo: dict[str, Any]) -> dict[str, Any]:
+    """A link with the shortest lifetime, made as early as can be for the test that waits for its end."""
+    return PartnerApp(demo).connect_link("left lying", expiresInSeconds=60)
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """Chromium. Closed with this package: while Playwright's loop runs, this thread can run no other."""

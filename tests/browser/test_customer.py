@@ -45,7 +45,7 @@ def test_cal_01_denying_ends_on_a_page_that_says_what_to_do_and_the_link_still_c
     assert connection["providerAccount"]["name"] in page.inner_text("main")
     assert partner_app.contacts(identifier).json()["results"]
 
-    page.goto(link["url"])
+    visitor.open(link["url"], status=410)
     page.get_by_role("heading", name="This link was used already").wait_for()
     visitor.look("connect-used")
 
@@ -66,18 +66,18 @@ def test_the_browser_goes_on_to_the_partners_return_url_with_the_result(
 
 
 def test_a_withdrawn_link_and_an_unknown_one_say_what_to_do(
-    visitor: Visitor, partner_app: PartnerApp, demo: dict[str, Any]
+    visitor: Visitor, partner_app: PartnerApp
 ) -> None:
     page = visitor.page
     link = partner_app.connect_link(partner_app.new_customer())
     partner_app.revoke(link)
-    assert page.goto(link["url"]).status == 410
+    visitor.open(link["url"], status=410)
     page.get_by_role("heading", name="This link was withdrawn").wait_for()
     visitor.look("connect-withdrawn")
-    assert page.goto(link["url"][:-3]).status == 404
+    visitor.open(link["url"][:-3], status=404)
     page.get_by_role("heading", name="There is no such link").wait_for()
     visitor.look("connect-unknown")
-    assert page.goto(f"{demo['baseUrl']}/nothing-here").status == 404
+    visitor.open("/nothing-here", status=404)
     visitor.look("not-found")
 
 

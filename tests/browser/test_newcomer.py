@@ -61,6 +61,7 @@ def configure_in_admin(staff: Visitor, demo: dict[str, Any], app: App) -> str:
     page = staff.page
     page.locator("#id_slug").fill(SLUG)
     before_saving = admin_pages.redirect_url(staff)
+    copy_button_copies(staff, before_saving)
     admin_pages.pick_scope(staff, REQUIRED, search="contacts read")
     admin_pages.pick_scope(staff, OPTIONAL, search="companies", optional=True)
     assert page.locator("[data-scope-count]").inner_text() == "1 required, 1 optional"

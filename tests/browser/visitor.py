@@ -30,6 +30,12 @@ class Visitor:
         context.on("response", self._on_response)
         self.page = context.new_page()
 
+    def open(self, path_or_url: str, *, status: int = 200) -> None:
+        """Go there; the page must answer with that status."""
+        address = path_or_url if "://" in path_or_url else self.base_url + path_or_url
+        response = self.page.goto(address)
+        assert response.status == status, f"{address}: {response.status}"
+
     def look(self, name: str, *, may_scroll_sideways: bool = False) -> None:
         """Take the page's picture in three ways, and see that a phone need not scroll it sideways."""
         self.album.take(self.page, name, may_scroll_sideways=may_scroll_sideways)
@@ -111,4 +117,6 @@ class Album:
 
     def _shoot(self, page: Any, stem: str) -> None:
         # caret="initial": hiding it would add an inline style, which the page's own policy refuses
-        page.screenshot(path=self.folder / f"{stem}.png", full_page=True, caret="initial")
+        page.screenshot(
+            path=self.folder / f"{stem}.png", full_page=True, caret="initial", animations="disabled"
+        )
