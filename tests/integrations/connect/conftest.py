@@ -133,6 +133,12 @@ def state_of(url: str) -> str:
     return parameters(url)["state"][0]
 
 
+def outcome_of(page: Any) -> str:
+    """The outcome that the result page shows."""
+    assert page.status_code == 200, page.content
+    return str(page.content.decode().split('data-outcome="')[1].split('"')[0])
+
+
 MakeEntry = Callable[..., str]
 
 
