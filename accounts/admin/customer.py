@@ -12,7 +12,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     list_display = ("identifier", "display_name", "email", "partner", "created_at")
     list_filter = ("partner",)
     list_select_related = ("partner",)
-    search_fields = ("foreign_identifier", "email", "display_name", "=id")
+    search_fields = ("foreign_identifier", "email", "display_name")
     search_help_text = "Search by the partner's identifier, by e-mail address or by name."
     fields = ("id", "partner", "foreign_identifier", "display_name", "email", "created_at")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """View only. Lists neither count the whole table nor offer bulk actions."""
+    """View only. Lists neither count the whole table nor offer bulk actions.
 
+    A search for a UUID, however it is written, also finds rows by uuid_fields, through their indexes.
+    """
+
+    uuid_fields: tuple[str, ...] = ("id",)
     actions: Any = None
     list_per_page = 50
     show_full_result_count = False
@@ -28,3 +33,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         app_label, model_name = self.opts.app_label, self.opts.model_name
         return any(request.user.has_perm(f"{app_label}.{act}_{model_name}") for act in ("view", "change"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        try:
+            wanted = uuid.UUID(search_term.strip())
+        except ValueError:
+            return found, may_repeat
+        query = Q(pk__in=found.order_by().values("pk"))
+        for name in self.uuid_fields:
+            query |= Q(**{name: wanted})
+        return queryset.filter(query), False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 TONES: dict[str, str] = {
@@ -45,4 +45,4 @@ def pretty_json(value: Any) -> SafeString:
 
 def word_list(words: list[str]) -> SafeString | str:
     """Scopes and the like, one label each."""
-    return format_html("{}", SafeString(" ").join(badge(word) for word in words)) if words else "–"
+    return format_html_join(" ", "{}", ((badge(word),) for word in words)) or "–"

@@ -14,8 +14,9 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ("type", "partner", "connection_id", "occurred_at", "is_dispatched")
     list_filter = ("type", "partner", "occurred_at")
     list_select_related = ("partner",)
-    search_fields = ("=id", "=connection_id")
-    search_help_text = "Search by the UUID of an event or of a connection."
+    search_fields = ("=type",)
+    uuid_fields = ("id", "connection_id")
+    search_help_text = "Search by the UUID of an event or of a connection, or by type."
     fields = ("id", "type", "partner", "connection_id", "occurred_at", "dispatched_at", "content")
 
     @admin.display(description="dispatched", boolean=True)

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
 from accounts.admin.read_only import ReadOnlyAdmin
-from accounts.admin.shown import badge, pretty_json, status_badge, word_list
+from accounts.admin.shown import badge, code, pretty_json, status_badge, word_list
 from accounts.audit import Actor
 from integrations import connections, tasks
 from integrations.errors import ConnectionNotFound
@@ -100,7 +100,6 @@ class ConnectionAdmin(ReadOnlyAdmin):
     list_filter = ("status", "integration", "partner")
     list_select_related = ("partner", "customer", "integration")
     search_fields = (
-        "=id",
         "customer__foreign_identifier",
         "customer__display_name",
         "=provider_account_id",
@@ -112,8 +111,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
     actions = ("pause_selected", "resume_selected", "disconnect_selected")
     change_form_template = "admin/integrations/connection/form.html"
     fieldsets = (
-        (None, {"fields": ("id", "status_label", "reason", "status_evidence")}),
-        ("Whose", {"fields": ("partner", "customer", "identifier", "integration", "client_id", "name")}),
+        (None, {"fields": ("uuid", "status_label", "reason", "status_evidence")}),
+        ("Whose", {"fields": ("partner", "customer", "identifier", "integration", "made_with", "name")}),
         ("Account at the provider", {"fields": ("account", "account_link", "account_data", "config")}),
         ("Scopes", {"fields": ("granted", "missing", "requested", "requested_optional")}),
         (
@@ -142,6 +141,10 @@ class ConnectionAdmin(ReadOnlyAdmin):
             '<code class="pb-code" title="{0}">{1}…</code>', connection.pk, str(connection.pk)[:8]
         )
 
+    @admin.display(description="UUID")
+    def uuid(self, connection: Connection) -> SafeString:
+        return code(str(connection.pk))
+
     @admin.display(description="status", ordering="status")
     def status_label(self, connection: Connection) -> SafeString:
         return status_badge(connection.status)
@@ -165,8 +168,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
     def identifier(self, connection: Connection) -> str:
         return connection.customer.foreign_identifier
 
-    @admin.display(description="made with Client ID")
-    def client_id(self, connection: Connection) -> str:
+    @admin.display(description="Client ID")
+    def made_with(self, connection: Connection) -> str:
         return connection.client.client_id if connection.client else "–"
 
     @admin.display(description="account page")

@@ -9,7 +9,14 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -277,7 +284,9 @@ class IntegrationAdmin(admin.ModelAdmin):
         integration = self._changeable(request, object_id)
         if isinstance(integration, HttpResponse):
             return integration
-        is_promotion = request.POST.get("act") == "promote"
+        if request.POST.get("act") not in {"promote", "discard"}:
+            return HttpResponseBadRequest("act is promote or discard.", content_type="text/plain")
+        is_promotion = request.POST["act"] == "promote"
         act = secret_rotation.promote if is_promotion else secret_rotation.discard
         try:
             act(integration, actor=Actor.staff(request.user))  # type: ignore[arg-type]  # staff are signed in here

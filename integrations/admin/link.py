@@ -27,7 +27,8 @@ class ConnectLinkAdmin(ReadOnlyAdmin):
     list_display = ("id", "state", "partner", "integration", "customer", "created_at", "expires_at")
     list_filter = ("integration", "partner", "created_at")
     list_select_related = ("partner", "integration", "connection__customer")
-    search_fields = ("=id", "=connection__id", "connection__customer__foreign_identifier")
+    search_fields = ("connection__customer__foreign_identifier",)
+    uuid_fields = ("id", "connection_id")
     search_help_text = "Search by the UUID of a link or of its connection, or by the partner's identifier."
     fields = (
         "id", "state", "failure_reason", "partner", "credential", "integration", "connection", "return_url",
@@ -63,12 +64,8 @@ class AuthorizationAttemptAdmin(ReadOnlyAdmin):
         "finished_at",
     )
     list_filter = ("outcome", "link__integration", "created_at")
-    search_fields = (
-        "=id",
-        "=link__id",
-        "=link__connection__id",
-        "link__connection__customer__foreign_identifier",
-    )
+    search_fields = ("link__connection__customer__foreign_identifier",)
+    uuid_fields = ("id", "link_id", "link__connection_id")
     search_help_text = (
         "Search by the UUID of an attempt, its link or its connection, or by the partner's identifier."
     )

@@ -86,6 +86,13 @@ def test_connections_are_found_by(boss: Client, world: World, query: str) -> Non
     assert shown(boss, query.format(**forms)) == 1
 
 
+def test_a_customer_whose_identifier_is_a_uuid_is_found_by_it(boss: Client, world: World) -> None:
+    identifier = str(uuid.uuid4())
+    factories.connection(world, identifier)
+    factories.connection(world, "other")
+    assert shown(boss, identifier) == 1
+
+
 @pytest.mark.parametrize(
     "query", ["nobody", "5f0e4a5e-0000-4000-8000-000000000000", "'; --", "%", "\x00", "é" * 300]
 )

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from integrations import tokens
+from integrations import connections, tokens
 from integrations.models import Connection, Integration
 from integrations.models.connection import Status
 from sealing import Secret
@@ -266,6 +266,7 @@ def test_a_next_secret_is_promoted_or_forgotten(boss: Client, world: World) -> N
     assert secret is not None
     assert secret.reveal() == OTHER_SECRET
     assert client.next_client_secret is None
+    assert boss.post(f"{url[:-7]}next-secret/", {"act": "other"}).status_code == 400
     assert "There is no next secret" in text(
         boss.post(f"{url[:-7]}next-secret/", {"act": "discard"}, follow=True)
     )
@@ -431,6 +432,15 @@ def test_adm_08_an_integration_with_living_connections_is_not_deleted(boss: Clie
     assert "3 living connections" in text(response)
     assert Integration.objects.count() == 1
     assert Connection.objects.count() == 3
+
+
+def test_adm_08_an_integration_waits_until_the_provider_was_told_of_ended_connections(
+    boss: Client, world: World
+) -> None:
+    connections.disconnect(factories.connection(world), actor=factories.ACTOR)
+    response = boss.post(f"{change_url(world.integration)[:-7]}delete/", {"post": "yes"})
+    assert response.status_code == 409
+    assert "still being told that 1 ended connection may be forgotten" in text(response)
 
 
 def test_pending_connections_and_tombstones_go_with_their_integration(boss: Client, world: World) -> None:
