@@ -30,6 +30,8 @@ _WIDE = {
     "spellcheck": "false",
     "autocapitalize": "none",
 }
+# "off" would not keep a browser from filling in the password with which staff signed in.
+_SECRET_INPUT = {**_WIDE, "autocomplete": "new-password"}
 
 
 class IntegrationForm(forms.ModelForm):
@@ -250,7 +252,7 @@ def _credential_fields(
             required=integration is None,
             max_length=4096,
             help_text=_help(credentials.client_secret),
-            widget=WriteOnlyInput(attrs={**_WIDE, "placeholder": stored_secret(integration, client)}),
+            widget=WriteOnlyInput(attrs={**_SECRET_INPUT, "placeholder": stored_secret(integration, client)}),
         )
         if integration is not None:
             fields["next_client_secret"] = SealedFormField(
@@ -261,7 +263,7 @@ def _credential_fields(
                     "While the provider's secret is being exchanged, both are tried. When the provider has dropped "
                     "the old one, make this one the secret with the button at the top of this page."
                 ),
-                widget=WriteOnlyInput(attrs={**_WIDE, "placeholder": _stored_next(client)}),
+                widget=WriteOnlyInput(attrs={**_SECRET_INPUT, "placeholder": _stored_next(client)}),
             )
     if credentials.app_id is not None:
         fields["app_id"] = forms.CharField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -211,6 +212,13 @@ def test_a_secret_is_never_rendered_again(boss: Client) -> None:
     assert f"••••{CLIENT_SECRET[-4:]}, set on " in page
     for url in ("/admin/", "/admin/integrations/integration/", f"{change_url(integration)[:-7]}history/"):
         assert CLIENT_SECRET not in text(boss.get(url))
+
+
+def test_a_browser_is_told_not_to_fill_in_the_password_of_staff(boss: Client, world: World) -> None:
+    for url in (f"{ADD}?provider=hubspot", change_url(world.integration)):
+        inputs = re.findall(r'<input type="password"[^>]*>', text(boss.get(url)))
+        assert inputs
+        assert all('autocomplete="new-password"' in tag for tag in inputs)
 
 
 def test_an_empty_secret_keeps_the_stored_one(boss: Client) -> None:
