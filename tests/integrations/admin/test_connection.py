@@ -18,6 +18,7 @@ from sealing import Sealed, sealed
 from tests import factories
 from tests.factories import World
 
+pytestmark = pytest.mark.db
 LIST = "/admin/integrations/connection/"
 TOKEN = "CAccessToken-of-a-test-0123456789"
 
