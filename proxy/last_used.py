@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from proxy.executors import DatabaseExecutor
@@ -55,7 +55,7 @@ class LastUsed:
         for start in range(0, len(pending), _BATCH):
             try:
                 await self._executor.run(write, self._model, pending[start : start + _BATCH])
-            except DatabaseError as error:
+            except Exception as error:  # noqa: BLE001 (nobody waits for it)
                 log.warning("last use not written", error=type(error).__name__)
 
     async def close(self) -> None:

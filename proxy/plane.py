@@ -51,6 +51,7 @@ class DataPlane:
 
 _planes: dict[asyncio.AbstractEventLoop, DataPlane] = {}
 _background: DataPlane | None = None
+_thread: threading.Thread | None = None
 _lock = threading.Lock()
 
 
@@ -77,11 +78,12 @@ def usable() -> DataPlane:
 
 
 def _on_thread() -> DataPlane:
-    global _background
+    global _background, _thread
     with _lock:
         if _background is None or not _background.loop.is_running():
             loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="proxy-plane", daemon=True).start()
+            _thread = threading.Thread(target=loop.run_forever, name="proxy-plane", daemon=True)
+            _thread.start()
             _background = asyncio.run_coroutine_threadsafe(opened(), loop).result()
         return _background
 
@@ -95,3 +97,6 @@ def stop_thread() -> None:
             return
         asyncio.run_coroutine_threadsafe(closed(), plane.loop).result()
         plane.loop.call_soon_threadsafe(plane.loop.stop)
+        if _thread is not None:
+            _thread.join()
+        plane.loop.close()

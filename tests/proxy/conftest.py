@@ -27,10 +27,9 @@ Serve = Callable[..., Server]
 
 
 @pytest.fixture(autouse=True)
-def _no_plane_left() -> Iterator[None]:
+def _collector_as_it_was() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
-    plane.stop_thread()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
 
@@ -53,9 +52,10 @@ def provider(settings: Any) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def at(transactional_db: Any) -> World:
+def at(transactional_db: Any) -> Iterator[World]:
     """A partner with the HubSpot integration `hbdev`, committed, so that other threads see it."""
-    return factories.world()
+    yield factories.world()
+    plane.stop_thread()  # it writes last uses when it closes
 
 
 @pytest.fixture
