@@ -17,6 +17,13 @@ def sign_in(visitor: Visitor, demo: dict[str, Any]) -> None:
     page.get_by_role("link", name="Log out").or_(page.get_by_role("button", name="Log out")).wait_for()
 
 
+def paths_of_overview(visitor: Visitor) -> list[str]:
+    """The lists and the Add pages that the overview leads to."""
+    links = visitor.page.locator("#content-main th a, #content-main a.addlink")
+    paths = links.evaluate_all("links => links.map(link => new URL(link.href).pathname)")
+    return [str(path) for path in paths]
+
+
 def choose_provider(visitor: Visitor, name: str) -> None:
     """From the admin's first page to the empty form of an integration."""
     page = visitor.page

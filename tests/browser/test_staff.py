@@ -9,30 +9,41 @@ import pytest
 from tests.browser import admin_pages, customer_pages
 from tests.browser.conftest import MakeVisitor
 from tests.browser.partner_app import PartnerApp
+from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.served, pytest.mark.xdist_group("browser")]
 
-#: pages of our own models, whose first row is opened too
 OURS = ("/admin/accounts/", "/admin/integrations/")
 
 
-def test_every_page_of_the_admin_opens_and_none_shows_markup_as_text(
-    make_visitor: MakeVisitor, demo: dict[str, Any], partner_app: PartnerApp
+@pytest.fixture
+def staff(make_visitor: MakeVisitor, demo: dict[str, Any]) -> Visitor:
+    """Signed in, on the overview."""
+    visitor = make_visitor()
+    admin_pages.sign_in(visitor, demo)
+    return visitor
+
+
+def test_every_page_of_ours_opens_with_its_first_row_and_shows_no_markup_as_text(
+    staff: Visitor, make_visitor: MakeVisitor, partner_app: PartnerApp
 ) -> None:
-    customer_pages.connect(make_visitor(), partner_app.connect_link(partner_app.new_customer())["url"])
-    staff = make_visitor()
     page = staff.page
-    admin_pages.sign_in(staff, demo)
-    paths = page.locator("#content-main th a, #content-main a.addlink").evaluate_all(
-        "links => links.map(link => new URL(link.href).pathname)"
-    )
-    assert len(paths) > 15
+    customer_pages.connect(make_visitor(), partner_app.connect_link(partner_app.new_customer())["url"])
+    paths = [path for path in admin_pages.paths_of_overview(staff) if path.startswith(OURS)]
+    assert len(paths) > 8
     for path in paths:
         staff.open(path)
         first = page.locator("#result_list tbody th a, #result_list tbody td a").first
-        if path.startswith(OURS) and first.count():
+        if first.count():
             staff.open(first.get_attribute("href"))
         assert "<span" not in page.inner_text("#content"), page.url
+
+
+def test_every_page_that_other_packages_add_to_the_admin_opens(staff: Visitor) -> None:
+    paths = [path for path in admin_pages.paths_of_overview(staff) if not path.startswith(OURS)]
+    assert "/admin/auth/user/" in paths
+    for path in paths:
+        staff.open(path)
 
 
 def test_the_docs_list_the_calls_with_assets_from_here(make_visitor: MakeVisitor) -> None:
