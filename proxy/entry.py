@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from io import BytesIO
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from django.core.handlers.asgi import ASGIRequest
 
@@ -39,7 +39,9 @@ def data_plane(application: Application) -> Application:
     async def entry(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            raw_path: bytes = scope["raw_path"]
+            raw_path: bytes | None = scope.get("raw_path")
+            if raw_path is None:  # an extra of ASGI that a server need not give
+                raw_path = scope["raw_path"] = quote(scope["path"]).encode("ascii")
             if raw_path.startswith(ROOT):
                 await _proxied(scope, receive, send)
             elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):

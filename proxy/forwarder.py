@@ -24,6 +24,9 @@ from proxy.replies import Reply
 from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
+#: once the header section is there: between two pieces of content, and for the whole
+IDLE_SECONDS = 60.0
+TOTAL_SECONDS = 900.0
 MAX_REFRESH_WAIT_SECONDS = 45.0
 
 
@@ -160,11 +163,13 @@ def header_timeout(route: Route, asked_seconds: float | None) -> float:
     return route.header_timeout_seconds if asked_seconds is None else asked_seconds
 
 
-@lru_cache(maxsize=256)
 def _timeouts(seconds: float) -> Timeouts:
-    return Timeouts(
-        connect=min(CONNECT_SECONDS, seconds),
-        response_headers=seconds,
-        idle=getattr(settings, "PROXY_IDLE_SECONDS", 60.0),
-        total=getattr(settings, "PROXY_TOTAL_SECONDS", 900.0),
-    )
+    idle: float = getattr(settings, "PROXY_IDLE_SECONDS", IDLE_SECONDS)
+    total: float = getattr(settings, "PROXY_TOTAL_SECONDS", TOTAL_SECONDS)
+    return _limits(seconds, idle, total)
+
+
+@lru_cache(maxsize=256)
+def _limits(seconds: float, idle: float, total: float) -> Timeouts:
+    connect = min(CONNECT_SECONDS, seconds)
+    return Timeouts(connect=connect, response_headers=seconds, idle=idle, total=total)

@@ -9,6 +9,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
+#: the partner's credential, as everywhere; the schemes are described once, with PartnerAuthentication
+_AUTH: list[Any] = [{"bearer": []}, {"basic": []}]
+#: what a proxy call may answer of our own
+PROBLEM_STATUSES = (400, 401, 403, 404, 423, 424, 429, 502, 503, 504)
 _ANY = {("*/*"): OpenApiTypes.BINARY}
 _PROVIDERS_REPLY = OpenApiResponse(
     OpenApiTypes.BINARY, description="The provider's own status, header fields and bytes."
@@ -103,6 +107,7 @@ def passthrough(method: str, handler: Callable[..., Any]) -> Callable[..., Any]:
         summary=f"{method.upper()} at the provider",
         description="Path, query, header fields and content go to the provider as they are.",
         parameters=[*_PATH, *_CONTROLS, *_TIMES],
+        auth=_AUTH,
         request=_ANY if method in ("post", "put", "patch") else None,
         responses={(200, "*/*"): _PROVIDERS_REPLY},
     )
@@ -115,6 +120,7 @@ envelope = extend_schema(
     tags=["proxy"],
     summary="One request to a provider, as JSON",
     description="The reply is the provider's own status, header fields and bytes.",
+    auth=_AUTH,
     parameters=[_SLUG, *_TIMES],
     request=EnvelopeSerializer,
     responses={(200, "*/*"): _PROVIDERS_REPLY},
@@ -123,6 +129,7 @@ stackgo = extend_schema(
     tags=["stackgo"],
     summary="One request to a provider, in StackGo's form",
     description="2xx comes back wrapped in data; anything else is the provider's own reply.",
+    auth=_AUTH,
     parameters=[_SLUG],
     request={
         "application/json": StackGoRequestSerializer,

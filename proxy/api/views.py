@@ -48,6 +48,7 @@ class ProxyView(APIView):
 
     authentication_classes = [ProxyAuthentication]
     permission = Permission.PROXY
+    problem_statuses = schema.PROBLEM_STATUSES
     view_is_async = True
 
     plane: DataPlane
@@ -167,6 +168,7 @@ class EnvelopedView(ProxyView):
     """What the envelope and StackGo's raw paths share: a whole request in a body, a few of them at a time."""
 
     http_method_names = ["post"]
+    problem_statuses = (*schema.PROBLEM_STATUSES, 413)
 
     def parse(self, content: bytes, *, slug: str) -> Envelope:
         """Read the body. Raises Problem."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.factories import World
@@ -32,13 +30,3 @@ def reply(status: str = "200 OK", *fields: bytes, body: bytes = b"") -> bytes:
 def problem(body: bytes) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(body)
     return parsed
-
-
-def wait_until(holds: Callable[[], bool], *, seconds: float = 5.0) -> bool:
-    """Whether it holds within so many seconds."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return holds()

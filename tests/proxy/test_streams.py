@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from integrations.models import Connection
 from tests.egress.servers import Conversation, replying
 from tests.factories import World
-from tests.proxy.calls import bearer, problem, reply, wait_until
+from tests.proxy.calls import bearer, problem, reply
 from tests.proxy.conftest import Serve
 from tests.proxy.servers import Served, read_reply
 
@@ -368,15 +367,22 @@ def test_waiting_calls_do_not_hold_each_other_up(platform: Served, at: World, pr
         sock.close()
 
 
-def test_last_use_is_written_once_and_off_the_path(
-    platform: Served, at: World, cust: Connection, provider: Serve
+@pytest.mark.parametrize(("idle", "total"), [(10.0, 1.0), (0.5, 10.0)])
+def test_prx_24_a_dripping_or_silent_provider_is_cut_off(
+    platform: Served, at: World, provider: Serve, settings: object, idle: float, total: float
 ) -> None:
-    provider(replying(reply()))
-    for _ in range(10):
-        platform.call("GET", f"{ROOT}/x", bearer(at))
+    settings.PROXY_IDLE_SECONDS, settings.PROXY_TOTAL_SECONDS = idle, total  # type: ignore[attr-defined]
 
-    def is_written() -> bool:
-        cust.refresh_from_db()
-        return cust.last_used_at is not None
+    def handler(talk: Conversation) -> None:
+        talk.read_request()
+        talk.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        while True:
+            time.sleep(0.2)
+            if idle > total:
+                talk.send(b"1\r\nx\r\n")
 
-    assert wait_until(is_written, seconds=8)
+    provider(handler)
+    began = time.monotonic()
+    got = platform.call("GET", f"{ROOT}/x", bearer(at))
+    assert (got.status, got.is_whole) == (200, False)
+    assert 0.4 < time.monotonic() - began < 3
