@@ -13,10 +13,11 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts import credentials
+from accounts import credentials, partners
 from accounts.audit import Actor
 from accounts.models import Credential, Partner
-from integrations.models import ClientCredentials, Integration, IntegrationGrant, IntegrationScope
+from integrations import grants, setup
+from integrations.models import Integration
 from sealing import Secret
 
 _ACTOR = Actor.system("demo")
@@ -91,52 +92,44 @@ def _admin_password(known: dict[str, Any]) -> str:
 
 def _credential(known: dict[str, Any], integration: Integration) -> dict[str, str]:
     """The demo's secrets: kept while they still open, since only their digests are stored."""
-    partner, _ = Partner.objects.get_or_create(
-        name=_PARTNER,
-        defaults={"allowed_return_origins": [settings.PUBLIC_URL, "http://localhost:3000"]},
-    )
-    if settings.PUBLIC_URL not in partner.allowed_return_origins:
-        partner.allowed_return_origins = [settings.PUBLIC_URL, *partner.allowed_return_origins]
-        partner.save(update_fields=["allowed_return_origins", "updated_at"])
+    partner = _partner()
     credential = Credential.objects.filter(
         partner=partner, revoked_at=None, api_key_sha256=credentials.sha256(str(known.get("apiKey", "")))
     ).first()
     if credential is not None:
-        names = ("clientId", "clientSecret", "apiKey")
-        answers = {name: str(known[name]) for name in names}
-    else:
-        new = credentials.create(partner, name="demo", actor=_ACTOR)
-        credential = new.credential
-        answers = {"clientId": credential.client_id, "clientSecret": new.client_secret, "apiKey": new.api_key}
-    IntegrationGrant.objects.get_or_create(credential=credential, integration=integration)
-    return answers
+        return {name: str(known[name]) for name in ("clientId", "clientSecret", "apiKey")}
+    new = credentials.create(partner, name="demo", actor=_ACTOR)
+    grants.replace(new.credential, [integration], actor=_ACTOR)
+    return {
+        "clientId": new.credential.client_id,
+        "clientSecret": new.client_secret,
+        "apiKey": new.api_key,
+    }
+
+
+def _partner() -> Partner:
+    """The demo's partner, whose customers may come back to the platform itself, at whatever port it is now."""
+    partner = Partner.objects.filter(name=_PARTNER).first()
+    if partner is None:
+        origins = [settings.PUBLIC_URL, "http://localhost:3000"]
+        return partners.create(name=_PARTNER, actor=_ACTOR, allowed_return_origins=origins)
+    if settings.PUBLIC_URL not in partner.allowed_return_origins:
+        origins = [settings.PUBLIC_URL, *partner.allowed_return_origins]
+        partners.update(partner, actor=_ACTOR, allowed_return_origins=origins)
+    return partner
 
 
 def _integration() -> Integration:
     """`hbdev` with the credentials of the sandbox's demo app."""
-    integration, is_new = Integration.objects.get_or_create(
-        slug=SLUG, defaults={"provider_id": "hubspot", "environment": "dev"}
-    )
-    if is_new:
-        _client(integration)
-        rows = [
-            IntegrationScope(integration=integration, scope=scope, is_optional=is_optional)
-            for variable, is_optional in (
-                ("SANDBOX_DEMO_SCOPES", False),
-                ("SANDBOX_DEMO_OPTIONAL_SCOPES", True),
-            )
-            for scope in os.environ.get(variable, "").split()
-        ]
-        IntegrationScope.objects.bulk_create(rows)
-    return integration
-
-
-def _client(integration: Integration) -> ClientCredentials:
-    secret = os.environ["SANDBOX_DEMO_CLIENT_SECRET"]
-    return ClientCredentials.objects.create(
-        integration=integration,
+    known = Integration.objects.filter(slug=SLUG).first()
+    if known is not None:
+        return known
+    values = setup.IntegrationValues(
         client_id=os.environ["SANDBOX_DEMO_CLIENT_ID"],
-        client_secret=Secret(secret),
-        client_secret_last4=secret[-4:],
+        client_secret=Secret(os.environ["SANDBOX_DEMO_CLIENT_SECRET"]),
         app_id=os.environ.get("SANDBOX_DEMO_APP_ID", ""),
+        environment="dev",
+        required_scopes=os.environ.get("SANDBOX_DEMO_SCOPES", "").split(),
+        optional_scopes=os.environ.get("SANDBOX_DEMO_OPTIONAL_SCOPES", "").split(),
     )
+    return setup.create("hubspot", SLUG, values, actor=_ACTOR)
