@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -39,9 +40,20 @@ def data_dir() -> Path:
     return path if path.is_absolute() else BASE_DIR / path
 
 
-def read(folder: Path) -> environ.FileAwareEnv:
+class _Values(FileAwareMapping):
+    """The process environment with NAME_FILE; a file's last line end is not part of its value."""
+
+    def __getitem__(self, name: str) -> str:
+        return str(super().__getitem__(name)).strip()
+
+
+class Env(environ.Env):
+    ENVIRON = _Values()
+
+
+def read(folder: Path) -> Env:
     """An Env that has read `folder/.env` without overriding the process environment."""
-    env = environ.FileAwareEnv()
+    env = Env()
     dotenv = folder / ".env"
     if dotenv.is_file():
         environ.Env.read_env(str(dotenv), overwrite=False)

@@ -18,6 +18,7 @@ _OUR_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A net under the rule that nothing secret is logged: members that look secret lose their value."""
+    event.pop("request", None)  # its repr holds the query, and with it codes and states
     for key, value in event.items():
         if not isinstance(value, str):
             continue

@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from accounts.api.docs import DocsView, SchemaView
 from accounts.api.views import TokenView, readyz
 
 urlpatterns = [
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("readyz", readyz, name="readyz"),
     path("oauth/token", TokenView.as_view(), name="token"),

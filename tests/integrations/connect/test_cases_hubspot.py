@@ -315,7 +315,6 @@ def test_hubspot_34_an_error_page_carries_an_id_to_copy_and_nothing_of_the_addre
     assert "na1-secret-code" not in text and "unknown-state" not in text
 
 
-@pytest.mark.xfail(strict=True, reason="config.logs prints the request object of django.request unmasked")
 def test_hubspot_34_a_refused_callback_is_logged_without_its_query(
     db: Any, web: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
