@@ -86,7 +86,6 @@ def test_a_customer_connects_and_the_company_s_host_is_kept(pipedrive: Any) -> N
     assert catalogue.resolve_hosts(provider, values) == {"acme-sandbox.pipedrive.com"}
 
 
-@pytest.mark.xfail(strict=True, reason="the entry's account_url lacks account_url_host_suffixes")
 def test_the_account_s_address_is_the_company_s_own(pipedrive: Any) -> None:
     script(pipedrive.server)
     assert pipedrive.connected().provider_account_url == "https://acme-sandbox.pipedrive.com/"
