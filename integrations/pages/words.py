@@ -26,7 +26,7 @@ _ASK_SENDER = _("If somebody sent you the link, ask them for a new one.")
 UNUSABLE: Mapping[str, DeadEnd] = {
     "expired": DeadEnd(
         _("This link has expired"),
-        _("Links work for a limited time only, for your safety. Nothing was connected through it since."),
+        _("Links work for a limited time only, for your safety. Nothing was connected through this one."),
         (_ASK_FOR_NEW, _ASK_SENDER),
     ),
     "used": DeadEnd(
