@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import DatabaseError
 from django.db import connection as database_connection
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Event
 from integrations import setup
-from integrations.models import AuthorizationAttempt, Connection, Integration
+from integrations.connect import completion
+from integrations.models import AuthorizationAttempt, Connection, ConnectLink, Integration
 from integrations.models.connection import Status
 from integrations.provider_calls import grants, transport
 from tests import factories
@@ -288,6 +290,27 @@ def test_cal_16_a_host_in_the_callback_is_used_only_when_it_is_the_provider_s(
     else:
         assert (finished.outcome, finished.reason) == ("failed", "bad_parameter")
         assert provider_server.requests == []
+
+
+@pytest.mark.parametrize("broken", ["_write", "_spend", "_tell"])
+def test_cal_18_a_database_error_is_a_failure_page_and_stores_nothing(
+    at_sandbox: Any,
+    make_link: MakeLink,
+    web: Web,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DatabaseError("disk full")
+
+    query = browser.consent(web.leave(make_link()))
+    monkeypatch.setattr(completion, broken, fail)
+    page = web.come_back(query)
+    _is_failure_with_a_way_back(page, "stored_failed")
+    assert b"disk full" not in page.content
+    assert not Event.objects.exists()
+    assert ConnectLink.objects.get().completed_at is None
 
 
 def test_cal_18_a_failing_account_look_up_is_a_success_with_a_note_and_made_good_later(

@@ -111,6 +111,16 @@ def test_disconnecting_revokes_the_access_token(procore: Any) -> None:
     _check_revocation(call)
 
 
+def test_each_of_two_connections_to_a_company_ends_its_own_grant(procore: Any) -> None:
+    script(procore.server)
+    first = procore.connected()
+    procore.leave(procore.link("customer-2"))
+    assert procore.come_back().outcome == "connected"
+    assert disconnected(first) == "confirmed"
+    (call,) = procore.server.received(REVOKE)
+    _check_revocation(call)
+
+
 def test_cal_11_an_integration_that_is_switched_off_during_consent_keeps_nothing_and_revokes(
     procore: Any,
 ) -> None:
