@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from accounts.api.problems import Problem, invalid
@@ -100,7 +99,6 @@ def is_closed(host: str, raw_path: str, closed: tuple[ClosedPath, ...]) -> bool:
     return False
 
 
-@lru_cache(maxsize=1024)
 def _readings(raw_path: str) -> tuple[str, ...]:
     """The path decoded once, twice and so on until nothing changes, each time brought to its plainest form."""
     readings = []

@@ -41,6 +41,11 @@ class Reply:
     def on_close(self, callback: Callable[[], None]) -> None:
         self._on_close = callback
 
+    def says_it_is_empty(self) -> None:
+        """For a reply to HEAD that answers another method: its length is that of content that does not come."""
+        self.fields = [pair for pair in self.fields if pair[0] != b"content-length"]
+        self.fields.append((b"content-length", b"0"))
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The content, undecoded. Raises EgressError when the provider's reply breaks off."""
         if self.content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from proxy.replies import Reply
 from proxy.selectors import Selector
 
 #: a wrapped reply is read as a whole first
-MAX_WRAPPED_BYTES = 25_000_000
+MAX_WRAPPED_BYTES = 10_000_000
+#: checking more than this would hold up other calls
+_CHECKED_ON_LOOP_BYTES = 65_536
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM_FIELDS = 100
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9._-]+)", re.IGNORECASE).search
@@ -86,7 +89,11 @@ async def wrapped(reply: Reply, *, request_id: str) -> Reply:
     if reply.upstream is not None:
         content += await reply.upstream.read_at_most(MAX_WRAPPED_BYTES)
     fields = dict(reply.fields)
-    body = b'{"data":' + _data(content, fields) + b"}"
+    if len(content) > _CHECKED_ON_LOOP_BYTES:
+        data = await asyncio.to_thread(_data, content, fields)
+    else:
+        data = _data(content, fields)
+    body = b'{"data":' + data + b"}"
     sent: list[Field] = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),

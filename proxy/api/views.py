@@ -48,7 +48,7 @@ class ProxyView(APIView):
 
     authentication_classes = [ProxyAuthentication]
     permission = Permission.PROXY
-    problem_statuses = schema.PROBLEM_STATUSES
+    problem_statuses: tuple[int, ...] = schema.PROBLEM_STATUSES
     view_is_async = True
 
     plane: DataPlane
@@ -215,6 +215,8 @@ class EnvelopedView(ProxyView):
             retries=asked.retries,
         )
         reply = await forward(self.plane, route, call)
+        if envelope.method == "HEAD":
+            reply.says_it_is_empty()
         try:
             return await self.wrapped(reply)
         except BaseException:

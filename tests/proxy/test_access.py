@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.utils import timezone
 
 from accounts import credentials
 from accounts.models import IssuedToken
 from integrations import connections
 from integrations.models import Connection, IntegrationGrant
 from integrations.models.connection import Status
+from proxy import plane
 from tests import factories
 from tests.egress.servers import replying
 from tests.factories import ACTOR, World
@@ -86,8 +90,6 @@ def test_every_way_to_authenticate_works_at_both_doors(
     upstream = provider(replying(reply(body=b"ok")))
     new = at.new_credential
     basic = base64.b64encode(f"{new.credential.client_id}:{new.client_secret}".encode()).decode()
-    from django.utils import timezone
-
     issued, _ = credentials.issue_token(new.credential, now=timezone.now())
     for value in (f"Bearer {at.api_key}", f"bearer {issued}", f"Basic {basic}", f"token {at.api_key}"):
         for door in DOORS:
@@ -132,8 +134,6 @@ def test_shopifys_own_header_carries_the_key_in_and_the_token_out(
 def test_awkward_identifiers_work_at_every_door(
     platform: Served, at: World, provider: Serve, identifier: str
 ) -> None:
-    from urllib.parse import quote
-
     factories.connection(at, identifier, access_token=TOKEN)
     provider(replying(reply(body=b"ok")))
     assert by_passthrough(platform, bearer(at), quote(identifier, safe="")).status == 200
@@ -260,8 +260,6 @@ def test_what_ends_ends_with_the_very_next_call_on_sqlite(
 def test_an_issued_token_ends_with_its_row(
     platform: Served, at: World, cust: Connection, provider: Serve
 ) -> None:
-    from django.utils import timezone
-
     provider(replying(reply(body=b"ok")))
     issued, _ = credentials.issue_token(at.credential, now=timezone.now())
     assert by_passthrough(platform, {"Authorization": f"Bearer {issued}"}).status == 200
@@ -272,8 +270,6 @@ def test_an_issued_token_ends_with_its_row(
 def test_the_number_of_envelopes_in_flight_is_bounded(
     platform: Served, at: World, cust: Connection, provider: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from proxy import plane
-
     monkeypatch.setattr(plane, "MAX_ENVELOPES", 0)
     upstream = provider(replying(reply(body=b"ok")))
     got = by_envelope(platform, bearer(at))
@@ -315,3 +311,44 @@ def test_another_allowed_host_is_reached_by_patchbay_host(
         headers = {**bearer(at), "Patchbay-Host": "api.hsforms.com"}
         assert platform.call("GET", "/proxy/hbdev/cust/submissions", headers).status == 200
     assert head_of(upstream.requests[-1])[1] == b"Host: api.hsforms.com"
+
+
+def test_a_providers_own_fields_fill_in_for_what_the_caller_leaves_out(
+    platform: Served, at: World, provider: Serve
+) -> None:
+    xero = factories.world("Books", of=factories.integration("books", "xero", client_id="c4"))
+    factories.connection(xero, "cust", access_token=TOKEN, captured={"tenant_id": "t-1"})
+    upstream = provider(replying(reply(body=b"ok")), origin="https://api.xero.com")
+    for _ in ("cold", "hot"):
+        platform.call("GET", "/proxy/books/cust/api.xro/2.0/Invoices", bearer(xero))
+        lines = head_of(upstream.requests[-1])
+        assert b"accept: application/json" in lines
+        assert b"xero-tenant-id: t-1" in lines
+        platform.call(
+            "GET", "/proxy/books/cust/x", {**bearer(xero), "Accept": "text/xml", "Xero-Tenant-Id": "t-2"}
+        )
+        lines = head_of(upstream.requests[-1])
+        assert [line for line in lines if line.startswith((b"accept:", b"xero-tenant-id:"))] == [
+            b"accept: text/xml",
+            b"xero-tenant-id: t-2",
+        ]
+
+
+def test_a_connection_without_what_its_address_is_made_of_needs_the_customer(
+    platform: Served, at: World, provider: Serve
+) -> None:
+    shop = factories.world("Shop", of=factories.integration("shop", "shopify", client_id="c3"))
+    factories.connection(shop, "cust", access_token=TOKEN)
+    got = platform.call("GET", "/proxy/shop/cust/admin/x.json", bearer(shop))
+    assert (got.status, problem(got.body)["code"]) == (424, "reconnect_required")
+    assert "/reconnect/" in problem(got.body)["reconnectUrl"]
+
+
+def test_an_envelope_takes_its_time_limit_from_the_header(
+    platform: Served, at: World, cust: Connection, provider: Serve
+) -> None:
+    provider(lambda talk: time.sleep(3))
+    got = by_envelope(platform, {**bearer(at), "Patchbay-Timeout": "0.5"})
+    assert (got.status, problem(got.body)["code"]) == (504, "upstream_timeout")
+    got = by_envelope(platform, {**bearer(at), "Patchbay-Timeout": "121"})
+    assert (got.status, problem(got.body)["field"]) == (400, "Patchbay-Timeout")

@@ -103,6 +103,7 @@ def test_what_cannot_be_read_is_refused(content: bytes, content_type: str, code:
         (b'{"id": 9007199254740993, "x": 1.0}', [], b'{"id": 9007199254740993, "x": 1.0}'),
         (b" [1e400]\n", [], b" [1e400]\n"),
         (b"\xef\xbb\xbf[1]", [], b"[1]"),
+        (b"[" + b"1," * 50_000 + b"1.0]", [], b"[" + b"1," * 50_000 + b"1.0]"),
         (b"", [], b"null"),
         (b"null", [], b"null"),
         (b"plain text", [(b"content-type", b"text/plain")], b'"plain text"'),
@@ -172,3 +173,15 @@ def test_another_host_is_refused(platform: Served, at: World, cust: Connection, 
         403, "destination_not_allowed", "no-store",
     )  # fmt: skip
     assert upstream.requests == []
+
+
+@pytest.mark.served
+def test_a_reply_too_long_to_wrap_is_told_so(
+    platform: Served, at: World, cust: Connection, provider: Serve
+) -> None:
+    provider(replying(reply("200 OK", body=b"x" * 10_000_001)))
+    got = platform.call(
+        "POST", "/api/raw/hbdev", {**bearer(at), "Content-Type": FORM}, urlencode(CALL).encode()
+    )
+    assert (got.status, problem(got.body)["code"]) == (502, "upstream_unreachable")
+    assert got.get("Proxy-Status") == "patchbay; error=http_response_body_size"
