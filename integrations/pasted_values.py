@@ -137,6 +137,16 @@ def judge(provider: Provider, values: Mapping[str, str], *, redirect_uri: str = 
     return [findings[name] for name in FIELDS if name in findings]
 
 
+def looks_secret(provider: Provider, value: str) -> bool:
+    """Whether a value has the shape of the provider's Client Secret or of a token."""
+    secret = provider.credentials.client_secret
+    value = tidy(secret, value) if secret is not None else clean(value)
+    is_token = any(
+        shape.provider_id in (None, provider.id) and shape.pattern.fullmatch(value) for shape in _TOKEN_SHAPES
+    )
+    return bool(value) and (is_token or (secret is not None and _fits(secret, value)))
+
+
 def _findings(provider: Provider, name: str, value: str, redirect_uri: str) -> Iterator[Finding]:
     credential: CredentialField = getattr(provider.credentials, name)
     fits = credential.pattern is not None and _fits(credential, value)

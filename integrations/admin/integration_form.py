@@ -61,6 +61,7 @@ class IntegrationForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.taken_apart: InstallUrl | None = None
+        self._strays: set[str] = set()
         if self.is_bound:
             self._take_url_apart()
 
@@ -112,6 +113,23 @@ class IntegrationForm(forms.ModelForm):
         if self.is_bound and self.errors and given:
             labels = " and the ".join(str(self.fields[name].label) for name in given)
             self.add_error(None, ValidationError(_PASTE_AGAIN.format(label=labels), code="paste_again"))
+        if self.is_bound and self.errors:
+            self._blank_strays()
+
+    def _blank_strays(self) -> None:
+        """What was pasted into the wrong field may be the secret: it does not go back to the browser either."""
+        secrets = {
+            pasted_values.clean(str(self.data.get(self.add_prefix(name)) or "")) for name in _SECRET_FIELDS
+        }
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        for name, field in self.fields.items():
+            value = pasted_values.clean(str(data.get(self.add_prefix(name)) or ""))
+            is_text = isinstance(field, forms.CharField) and name not in _SECRET_FIELDS
+            is_stray = name in self._strays or value in secrets
+            # A Client ID may look just like a secret, and is none; everything else that does may be one.
+            if value and is_text and (is_stray or (name != "client_id" and self._looks_secret(value))):
+                data[self.add_prefix(name)] = ""
+        self.data = data
 
     # --- checking -------------------------------------------------------------------------------------------
     def clean(self) -> dict[str, Any]:
@@ -120,6 +138,7 @@ class IntegrationForm(forms.ModelForm):
         if self.taken_apart is not None:
             self._tell_of_url(self.taken_apart)
         self._judge(cleaned)
+        self._judge_labels(cleaned)
         if not self.errors:
             self._check_with_domain()
         return cleaned
@@ -146,11 +165,25 @@ class IntegrationForm(forms.ModelForm):
                 if name in told or (finding.may_override and cleaned.get("use_anyway")):
                     continue
                 told.add(name)
+                if not finding.may_override:
+                    self._strays.add(name)
                 may_override_all = may_override_all and finding.may_override
                 if name in self.fields:
                     self.add_error(name, finding.sentence)
         if (told and may_override_all) or cleaned.get("use_anyway"):
             self.fields["use_anyway"].widget = forms.CheckboxInput()
+
+    def _looks_secret(self, value: str) -> bool:
+        return pasted_values.looks_secret(self.provider, value)
+
+    def _judge_labels(self, cleaned: dict[str, Any]) -> None:
+        """What looks like a secret and stands in none of the credential fields was pasted into the wrong one."""
+        for name in ("slug", "display_name", "environment", "install_url"):
+            if self._looks_secret(cleaned.get(name) or ""):
+                self._strays.add(name)
+                label = self.provider.credentials.client_secret
+                wanted = label.label if label else "credentials"
+                self.add_error(name, f"This looks like a credential. The {wanted} has a field of its own.")
 
     def _check_with_domain(self) -> None:
         values = self.integration_values()

@@ -495,3 +495,16 @@ def test_an_integration_whose_provider_is_gone_can_still_be_opened(boss: Client,
     Integration.objects.update(provider_id="vanished")
     assert "vanished (no such provider)" in text(boss.get("/admin/integrations/integration/"))
     assert boss.get(change_url(world.integration)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "field", ["app_id", "client_id", "display_name", "environment", "install_url", "slug"]
+)
+def test_a_secret_that_was_pasted_into_the_wrong_field_does_not_come_back(boss: Client, field: str) -> None:
+    """Also where it is refused for another reason: no field is sent back that may hold it."""
+    response = add(boss, **{field: CLIENT_SECRET})
+    if field != "client_id":  # alone, a Client ID cannot be told from a secret of the same shape
+        assert response.status_code == 200, field
+        assert CLIENT_SECRET not in text(response)
+    assert CLIENT_SECRET not in text(add(boss, **{field: CLIENT_SECRET, "client_secret": CLIENT_SECRET}))
+    assert Integration.objects.count() == 0 or field == "client_id"
