@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
@@ -20,12 +21,12 @@ V = TypeVar("V")
 
 
 class Shelf(Generic[V]):
-    """A bounded map whose entries end; the oldest go first."""
+    """A bounded map whose entries end; the oldest go first. What has ended goes with the next put()."""
 
     __slots__ = ("_entries", "_max_entries")
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
-        self._entries: dict[Hashable, tuple[float, V]] = {}
+        self._entries: OrderedDict[Hashable, tuple[float, V]] = OrderedDict()
         self._max_entries = max_entries
 
     def get(self, key: Hashable) -> V | None:
@@ -33,10 +34,11 @@ class Shelf(Generic[V]):
         return entry[1] if entry is not None and time.monotonic() < entry[0] else None
 
     def put(self, key: Hashable, value: V, *, seconds: float) -> None:
-        self._entries.pop(key, None)
-        while len(self._entries) >= self._max_entries:
-            del self._entries[next(iter(self._entries))]
-        self._entries[key] = (time.monotonic() + seconds, value)
+        now, entries = time.monotonic(), self._entries
+        entries.pop(key, None)
+        while entries and (len(entries) >= self._max_entries or next(iter(entries.values()))[0] <= now):
+            entries.popitem(last=False)
+        entries[key] = (now + seconds, value)
 
     def clear(self) -> None:
         self._entries.clear()

@@ -19,7 +19,9 @@ Receive = Callable[[], Awaitable[Message]]
 
 #: content up to this length is kept, so that a call can be repeated after a refresh
 KEPT_BYTES = 262_144
-BODY_IDLE_SECONDS = 60.0
+#: between two pieces of content that is waited for, and for all of it
+CONTENT_IDLE_SECONDS = 60.0
+CONTENT_SECONDS = 900.0
 _CHUNK_BYTES = 65_536
 
 
@@ -123,9 +125,12 @@ async def read_content(received: Incoming, fields: RequestFields, *, max_bytes: 
         raise _too_large(max_bytes)
     parts: list[bytes] = []
     size = 0
+    clock = asyncio.get_running_loop().time
+    ends = clock() + CONTENT_SECONDS
     try:
-        async with asyncio.timeout(BODY_IDLE_SECONDS):
+        async with asyncio.timeout(CONTENT_IDLE_SECONDS) as limit:
             async for chunk in received.source.chunks():
+                limit.reschedule(min(clock() + CONTENT_IDLE_SECONDS, ends))
                 size += len(chunk)
                 if size > max_bytes:
                     raise _too_large(max_bytes)

@@ -75,9 +75,7 @@ _places: dict[str, tuple[Provider, Places]] = {}
 
 def places_of_slug(slug: str) -> Places:
     """The places of an integration's provider; for a slug that does not exist, Authorization alone."""
-    if "\x00" in slug:
-        return ONLY_AUTHORIZATION
-    provider_id = Integration.objects.filter(slug=slug[:64]).values_list("provider_id", flat=True).first()
+    provider_id = Integration.objects.filter(slug=slug).values_list("provider_id", flat=True).first()
     return ONLY_AUTHORIZATION if provider_id is None else places_of(catalogue.get(provider_id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 from uuid import UUID
@@ -12,6 +13,14 @@ from integrations.connections.find import parse_uuid
 ROOT = b"/proxy/"
 #: In the identifier's place: the connection is named by Patchbay-Connection alone.
 SECOND_DOOR = "~"
+
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}").fullmatch
+
+
+def is_slug(text: str) -> bool:
+    """Whether an integration could be called so; nothing else is looked up or remembered."""
+    return _SLUG(text) is not None
 
 
 class Selector(NamedTuple):

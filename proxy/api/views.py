@@ -17,6 +17,7 @@ from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
 from accounts.models.partner import Permission
+from integrations.errors import InvalidInput
 from proxy import controls, headers, incoming, routes, stackgo
 from proxy import plane as planes
 from proxy.api import schema
@@ -33,8 +34,10 @@ from proxy.problems import refusal
 from proxy.replies import ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
 from proxy.routes import Route
-from proxy.selectors import PassthroughPath, Selector
+from proxy.selectors import PassthroughPath, Selector, is_slug
 
+#: what an envelope says in a member, a passthrough call says in a header field
+_HEADER_OF_MEMBER = {"UUID": "Patchbay-Connection", "connectionName": "Patchbay-Connection-Name"}
 _SATURATED_RETRY_SECONDS = 1
 #: parsing more than this would hold up other calls
 _PARSED_ON_LOOP_BYTES = 65_536
@@ -143,10 +146,15 @@ class PassthroughView(ProxyView):
         asked = PassthroughRequest(received, places)
         caller = await self.admit(asked.presented)
         asked.check()
-        route = await self.route(caller, asked.selector, asked.controls)
+        try:
+            route = await self.route(caller, asked.selector, asked.controls)
+        except InvalidInput as error:
+            raise InvalidInput(_HEADER_OF_MEMBER.get(error.field, error.field), str(error)) from error
         return await forward(self.plane, route, await asked.call(route, request_id=self.request_id))
 
     async def _places(self, slug: str) -> Places:
+        if not is_slug(slug):
+            return ONLY_AUTHORIZATION
         cache = self.plane.cache
         generation = cache.generation()
         places: Places | None = cache.places.get(slug)

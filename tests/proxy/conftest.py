@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import gc
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from integrations.models import Connection
@@ -18,10 +17,9 @@ from tests.proxy.servers import Served, served
 
 API = "https://api.hubapi.com"
 TOKEN = "CAccessToken-of-a-test-0123456789"
-_FOLDER = Path(tempfile.mkdtemp(prefix="patchbay-proxy-"))
 if connections["default"].vendor == "sqlite" and not connections["default"].settings_dict["TEST"]["NAME"]:
     # Threads of a server need a database of which a commit is seen by other connections: a file.
-    connections["default"].settings_dict["TEST"]["NAME"] = str(_FOLDER / "test.sqlite3")
+    connections["default"].settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
 
 Serve = Callable[..., Server]
 

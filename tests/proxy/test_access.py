@@ -160,7 +160,9 @@ def test_the_second_door_takes_a_uuid(platform: Served, at: World, cust: Connect
     got = platform.call("GET", "/proxy/hbdev/~/crm", {**bearer(at), "Patchbay-Connection": str(uuid.uuid4())})
     assert (got.status, problem(got.body)["code"]) == (404, "connection_not_found")
     got = platform.call("GET", "/proxy/hbdev/other/crm", headers)
-    assert got.status == 400
+    assert (got.status, problem(got.body)["field"]) == (400, "Patchbay-Connection")
+    got = platform.call("GET", "/proxy/hbdev/~/crm", {**headers, "Patchbay-Connection-Name": "other"})
+    assert (got.status, problem(got.body)["field"]) == (400, "Patchbay-Connection-Name")
 
 
 def test_a_uuid_of_another_partner_or_slug_is_not_there(

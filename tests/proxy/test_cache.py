@@ -46,6 +46,17 @@ def test_an_entry_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shelf.get("k") is None
 
 
+def test_what_has_ended_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("proxy.cache.time.monotonic", lambda: now[0])
+    shelf: Shelf[str] = Shelf()
+    for number in range(50):
+        shelf.put(number, "secret", seconds=2)
+    now[0] = 103.0
+    shelf.put("next", "v", seconds=2)
+    assert len(shelf) == 1
+
+
 def test_the_oldest_entry_goes_first() -> None:
     shelf: Shelf[int] = Shelf(3)
     for number in range(5):

@@ -386,3 +386,21 @@ def test_prx_24_a_dripping_or_silent_provider_is_cut_off(
     got = platform.call("GET", f"{ROOT}/x", bearer(at))
     assert (got.status, got.is_whole) == (200, False)
     assert 0.4 < time.monotonic() - began < 3
+
+
+def test_content_that_comes_slowly_is_waited_for_and_content_that_stalls_is_not(
+    platform: Served, at: World, provider: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.incoming.CONTENT_IDLE_SECONDS", 0.5)
+    upstream = provider(replying(reply(body=b"ok")))
+    for pause, pieces, status in ((0.3, 4, 200), (0.3, 2, 400)):
+        with platform.connect() as sock:
+            sock.sendall(
+                f"POST {ROOT}/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {at.api_key}\r\n"
+                "Content-Length: 8\r\n\r\n".encode()
+            )
+            for _ in range(pieces):
+                time.sleep(pause)
+                sock.sendall(b"ab")
+            assert read_reply(sock).status == status
+    assert len(upstream.requests) == 1
