@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
 
 from integrations import connections, tokens
@@ -80,6 +81,22 @@ def carry_out_revocation(revocation_id: str) -> str | None:
     """Tell the provider that a grant has ended."""
     outcome = connections.carry_out_revocation(UUID(revocation_id))
     return None if outcome is None else outcome.value
+
+
+def revoke_soon(revocation_id: UUID | None) -> None:
+    """Hand what disconnect() returned to a worker once its transaction stands.
+
+    A broker that is down delays it until retry_revocations finds the row (design rule 11).
+    """
+    if revocation_id is not None:
+        transaction.on_commit(lambda: _enqueue(revocation_id))
+
+
+def _enqueue(revocation_id: UUID) -> None:
+    try:
+        carry_out_revocation.apply_async(args=(str(revocation_id),), retry=False)
+    except Exception as error:  # noqa: BLE001 (whatever the broker raises, the connection has ended)
+        log.warning("revocation left to the sweep", revocation=str(revocation_id), error=type(error).__name__)
 
 
 @shared_task(name="integrations.tasks.complete_identities")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
@@ -17,7 +16,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from kombu.exceptions import OperationalError
 
 from accounts.admin.read_only import ReadOnlyAdmin
 from accounts.admin.shown import badge, code, pretty_json, status_badge, word_list
@@ -28,7 +26,6 @@ from integrations.models import Connection
 from integrations.models.connection import Status
 from sealing import Sealed
 
-log = structlog.get_logger(__name__)
 _SEALED = ("access_token", "refresh_token")
 
 
@@ -303,7 +300,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         done = 0
         for connection in chosen:
             try:
-                _tell_provider(act.carry_out(connection, actor))
+                tasks.revoke_soon(act.carry_out(connection, actor))
             except ConnectionNotFound:
                 self.message_user(
                     request,
@@ -322,13 +319,3 @@ def _state_of(sealed: Sealed | None) -> SafeString:
     if sealed is None:
         return badge("none")
     return badge("stored, readable", "good") if sealed.is_readable() else badge("unreadable", "bad")
-
-
-def _tell_provider(revocation_id: uuid.UUID | None) -> None:
-    """Hand the revocation to the worker; when no broker takes it the sweep finds it (design rule 11)."""
-    if revocation_id is None:
-        return
-    try:
-        tasks.carry_out_revocation.delay(str(revocation_id))
-    except OperationalError as error:
-        log.warning("revocation left to the sweep", revocation=str(revocation_id), error=type(error).__name__)

@@ -13,9 +13,8 @@ from accounts.api.pagination import CursorPages
 from accounts.api.partner_view import PartnerView
 from accounts.api.problems import invalid
 from accounts.models.partner import Permission
-from integrations import connections, tokens
+from integrations import connections, tasks, tokens
 from integrations.access import integration_for
-from integrations.api.ending import end
 from integrations.api.paging import PAGE_NAMES, PAGE_PARAMETERS, paged
 from integrations.api.queries import canonical_uuid, require_known
 from integrations.api.replies import ConnectionReply, TokenReply
@@ -103,7 +102,8 @@ class ConnectionView(OneConnection):
     )
     def delete(self, request: Request, connection_id: str) -> Response:
         """Delete the secrets at once and revoke the grant at the provider; the event tells how that went."""
-        end(self.connection(connection_id), actor=self.actor)
+        connection = self.connection(connection_id)
+        tasks.revoke_soon(connections.disconnect(connection, actor=self.actor))
         return Response(status=204)
 
 

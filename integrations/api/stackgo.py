@@ -20,9 +20,8 @@ from accounts.api.parsers import FormBody, JSONBody
 from accounts.api.partner_view import PartnerView
 from accounts.api.problems import invalid
 from accounts.models.partner import Permission
-from integrations import catalogue, connect, connections
+from integrations import catalogue, connect, connections, tasks
 from integrations.access import integration_for
-from integrations.api.ending import end
 from integrations.api.stackgo_shapes import AuthReply, DeletedReply, IdentifierBody, UserReply, UsersReply
 from integrations.errors import ConnectionNotFound, InvalidInput, NotFound
 from integrations.models import Connection, Integration
@@ -171,7 +170,7 @@ class DeleteUserView(UsersView):
             raise ConnectionNotFound("No such connection.")
         with transaction.atomic():
             for connection in ended:
-                end(connection, actor=self.actor)
+                tasks.revoke_soon(connections.disconnect(connection, actor=self.actor))
         return Response({"message": "User Deleted", "userForeignIdentifier": identifier, "appSlug": app_slug})
 
 

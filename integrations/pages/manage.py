@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from kombu.exceptions import OperationalError
 
 from integrations import connect, errors, tasks
 from integrations.models import ManageLink
@@ -22,7 +20,6 @@ from integrations.pages import marks, replies, words
 from integrations.pages.marks import Mark
 from integrations.pages.replies import Page
 
-log = structlog.get_logger(__name__)
 #: status -> (what the customer reads, tone of the label)
 _STATUS_WORDS: Mapping[str, tuple[Promise, str]] = {
     Status.ACTIVE: (_("Connected"), "good"),
@@ -85,20 +82,10 @@ class ManageView(Page):
                 return _see_other(connect.manage_reconnect(link, connection_id))
             if action not in _ACTIONS:
                 return _list(request, link, notice=str(_("Choose one of the buttons.")), status=400)
-            _tell_provider(connect.manage_act(link, connection_id, action))
+            tasks.revoke_soon(connect.manage_act(link, connection_id, action))
         except errors.InvalidInput as error:
             return _list(request, link, notice=str(error), status=400)
         return _see_other(f"{reverse('manage', args=[token])}?done={action}")
-
-
-def _tell_provider(revocation_id: uuid.UUID | None) -> None:
-    """Hand the revocation to the worker; when no broker takes it the sweep finds it (design rule 11)."""
-    if revocation_id is None:
-        return
-    try:
-        tasks.carry_out_revocation.delay(str(revocation_id))
-    except OperationalError as error:
-        log.warning("revocation left to the sweep", revocation=str(revocation_id), error=type(error).__name__)
 
 
 def _list(
