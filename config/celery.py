@@ -35,7 +35,12 @@ def prepare_folder_broker(sender: Celery, **_: Any) -> None:
 @worker_init.connect
 @beat_init.connect
 def refuse_wrong_keys(**_: Any) -> None:
-    """A worker that cannot open what is stored must not run (ADM-05)."""
-    from sealing.health import require_good_keys
+    """A worker that cannot open what is stored must not run (ADM-05).
 
-    require_good_keys()
+    Celery logs what a signal's receiver raises and goes on; SystemExit alone ends the process.
+    """
+    from sealing.health import keys_are_well
+
+    is_well, message = keys_are_well()
+    if not is_well:
+        raise SystemExit(message)

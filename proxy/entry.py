@@ -10,7 +10,9 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import quote, unquote
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
 
 from accounts import request_context
 from proxy import incoming, plane
@@ -20,6 +22,7 @@ from proxy.passthrough import hot_call
 from proxy.problems import refusal
 from proxy.replies import ProxiedResponse, Reply, Send, deliver
 from proxy.selectors import ROOT
+from sealing.health import require_good_keys
 
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
@@ -62,6 +65,11 @@ async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(_require_good_keys)
+            except ImproperlyConfigured as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             await plane.opened()
             settle_garbage()
             await send({"type": "lifespan.startup.complete"})
@@ -69,6 +77,14 @@ async def _live(receive: Receive, send: Send) -> None:
             await plane.closed()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _require_good_keys() -> None:
+    """A process that cannot open what is stored must not serve (ADM-05)."""
+    try:
+        require_good_keys()
+    finally:
+        connection.close()
 
 
 def settle_garbage() -> None:

@@ -25,8 +25,6 @@ from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
 #: once the header section is there: between two pieces of content, and for the whole
-IDLE_SECONDS = 60.0
-TOTAL_SECONDS = 900.0
 MAX_REFRESH_WAIT_SECONDS = 45.0
 
 
@@ -164,9 +162,7 @@ def header_timeout(route: Route, asked_seconds: float | None) -> float:
 
 
 def _timeouts(seconds: float) -> Timeouts:
-    idle: float = getattr(settings, "PROXY_IDLE_SECONDS", IDLE_SECONDS)
-    total: float = getattr(settings, "PROXY_TOTAL_SECONDS", TOTAL_SECONDS)
-    return _limits(seconds, idle, total)
+    return _limits(seconds, settings.PROXY_IDLE_SECONDS, settings.PROXY_TOTAL_SECONDS)
 
 
 @lru_cache(maxsize=256)

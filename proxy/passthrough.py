@@ -46,7 +46,7 @@ def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
             return None
         request = PassthroughRequest(received, places)
         caller = None if request.presented is None else cache.callers.get(request.presented.digest)
-        if caller is None:
+        if caller is None or caller.partner.requests_per_minute is not None:
             return None
         request.check()
     except (Problem, IntegrationsError):

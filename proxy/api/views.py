@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
+from accounts.api.throttling import PartnerThrottle
 from accounts.models.partner import Permission
 from integrations.errors import InvalidInput
 from proxy import controls, headers, incoming, routes, stackgo
@@ -50,6 +51,7 @@ class ProxyView(APIView):
     """
 
     authentication_classes = [ProxyAuthentication]
+    throttle_classes = [PartnerThrottle]
     permission = Permission.PROXY
     problem_statuses: tuple[int, ...] = schema.PROBLEM_STATUSES
     view_is_async = True
@@ -96,7 +98,8 @@ class ProxyView(APIView):
         generation = cache.generation()
         known = None if presented is None else cache.callers.get(presented.digest)
         attach(self.request, Admission(presented, known))
-        if known is not None or presented is None:
+        is_quick = presented is None or (known is not None and known.partner.requests_per_minute is None)
+        if is_quick:
             self.initial(self.request)
         else:
             await self.plane.reads.run(self.initial, self.request)

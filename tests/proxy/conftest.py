@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db import connections
 
 from integrations.models import Connection
 from proxy import plane
@@ -17,10 +15,6 @@ from tests.proxy.servers import Served, served
 
 API = "https://api.hubapi.com"
 TOKEN = "CAccessToken-of-a-test-0123456789"
-if connections["default"].vendor == "sqlite" and not connections["default"].settings_dict["TEST"]["NAME"]:
-    # Threads of a server need a database of which a commit is seen by other connections: a file.
-    connections["default"].settings_dict["TEST"]["NAME"] = str(settings.DATA_DIR / "test.sqlite3")
-
 Serve = Callable[..., Server]
 
 
