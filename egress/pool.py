@@ -90,6 +90,9 @@ class Exchanges(ResponseHandler):
                 self.has_received = True
                 self._first_segment = data
         super().data_received(data)
+        if self.is_idle and self._buffer:
+            # The reply ended amid this segment, which gave the connection back; what followed it lies here.
+            self.abort()
 
     def set_exception(self, exc: BaseException, *args: Any) -> None:
         if isinstance(exc, HttpProcessingError) and self._drop_rogue_content():

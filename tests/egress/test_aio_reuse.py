@@ -103,6 +103,26 @@ async def test_a_second_reply_in_the_same_segment_is_never_an_answer(
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("framing", "content"),
+    [(b"Content-Length: 5", b"right"), (b"Transfer-Encoding: chunked", b"5\r\nright\r\n0\r\n\r\n")],
+)
+async def test_a_second_reply_in_the_segment_that_ends_a_streamed_one_is_never_an_answer(
+    serve: Serve, client: AsyncClient, framing: bytes, content: bytes
+) -> None:
+    def handler(conversation: Conversation) -> None:
+        while True:
+            conversation.read_request()
+            conversation.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
+            time.sleep(0.1)
+            conversation.send(content + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+    server = serve(handler)
+    assert await fetch(client) == b"right"
+    assert await fetch(client) == b"right"
+    assert server.connections == 2
+
+
 def closing_after(requests: int, end: str = "close") -> Handler:
     """Answer some requests of the first connection, then take one more and break it off unanswered."""
 
