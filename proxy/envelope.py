@@ -244,9 +244,11 @@ def _from_base64(encoded: Any) -> bytes:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether this is one JSON document and may stand inside another."""
+    """Whether this is one JSON document in UTF-8 (RFC 8259 section 8.1) and may stand inside another."""
     try:
-        json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant)
+        json.loads(
+            text.decode("utf-8"), parse_int=Number, parse_float=Number, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError):
         return False
     return True

@@ -77,18 +77,29 @@ def _parsed(content: bytes, coding: str) -> object:
     """The JSON document, or None when the content cannot be read as one."""
     try:
         return json.loads(decoded(content, coding))
-    except (ValueError, RecursionError, zlib.error):
+    except (ValueError, RecursionError):
         return None
 
 
 def decoded(content: bytes, coding: str, *, max_bytes: int = _MAX_DECODED_BYTES) -> bytes:
-    """Content without its coding. Raises ValueError for a coding not known or content that is too long."""
+    """Content without its coding. Raises ValueError for a coding that is not known, broken or cut short, and
+    for content that is too long."""
     name = coding.strip().lower()
     if name in ("", "identity"):
         return content
     if name not in _ZLIB_WINDOWS:
         raise ValueError("unknown content coding")
-    plain = zlib.decompressobj(_ZLIB_WINDOWS[name]).decompress(content, max_bytes + 1)
-    if len(plain) > max_bytes:
-        raise ValueError("content too long")
-    return plain
+    plain = b""
+    while True:  # gzip may be several members one after the other (RFC 1952 section 2.2)
+        decoder = zlib.decompressobj(_ZLIB_WINDOWS[name])
+        try:
+            plain += decoder.decompress(content, max_bytes + 1 - len(plain))
+        except zlib.error as error:
+            raise ValueError("broken content coding") from error
+        if len(plain) > max_bytes:
+            raise ValueError("content too long")
+        if not decoder.eof:
+            raise ValueError("content cut short")
+        content = decoder.unused_data
+        if not content or name == "deflate":
+            return plain

@@ -82,6 +82,12 @@ async def test_ref_16_a_bodys_rule_reads_no_more_than_it_must_and_loses_nothing(
     assert content + rest == raw.partition(b"\r\n\r\n")[2]
 
 
+@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"[1]")[:-1], gzip.compress(b"[1]") + b"x"])
+def test_a_coding_that_is_broken_or_cut_short_is_not_decoded(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        expired.decoded(content, "gzip")
+
+
 def test_content_that_grows_beyond_measure_is_not_decoded() -> None:
     with pytest.raises(ValueError, match="too long"):
         expired.decoded(gzip.compress(b"0" * 3_000_000), "gzip")

@@ -113,6 +113,11 @@ def test_what_cannot_be_read_is_refused(content: bytes, content_type: str, code:
         (b"NaN", [], b'"NaN"'),
         (b'{"a":', [], b'"{\\"a\\":"'),
         (gzip.compress(b'{"a":1}'), [(b"content-encoding", b"gzip")], b'{"a":1}'),
+        (gzip.compress(b"[1,") + gzip.compress(b"2]"), [(b"content-encoding", b"gzip")], b"[1,2]"),
+        (b"not gzip", [(b"content-encoding", b"gzip")], b'"not gzip"'),
+        (b"cut", [(b"content-encoding", b"deflate")], b'"cut"'),
+        ('{"a":1}'.encode("utf-16"), [(b"content-type", b"text/json; charset=utf-16")], b'"{\\"a\\":1}"'),
+        (b'"\xed\xa0\x80"', [], b'"\\"\\ufffd\\ufffd\\ufffd\\""'),
     ],
 )
 async def test_2xx_is_wrapped_without_touching_a_number(
