@@ -22,6 +22,12 @@ _SLASHES = re.compile(r"/{2,}")
 _PARAMETERS = re.compile(r";[^/]*")
 _NEEDS_WORK = re.compile(r"%|//|;|\\|[^\x00-\x7f]|/\.").search
 _MOST_DECODINGS = 8
+#: two to four bytes for what UTF-8 writes in one or two (RFC 3629 section 10), and the old `%u002f`
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}").sub
+_WIDE = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE).sub
+#: what some servers skip: control and format characters, and white space
+_SKIPPED = frozenset({"Cc", "Cf", "Zs"})
+_SKIPPED_ASCII = re.compile(r"[\x00-\x20\x7f]+").sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +111,34 @@ def _readings(raw_path: str) -> tuple[str, ...]:
     path = raw_path
     for _ in range(_MOST_DECODINGS):
         readings.append(_plain(path))
-        decoded = unquote_to_bytes(path).decode("utf-8", "replace")
+        decoded = _decoded(path)
         if decoded == path:
             return tuple(readings)
         path = decoded
     return (*readings, _plain(path))
 
 
+def _decoded(path: str) -> str:
+    wide = _WIDE(lambda match: chr(int(match[1], 16)), path)
+    raw = _OVERLONG(_shortest, unquote_to_bytes(wide.encode("utf-8", "replace")))
+    return raw.decode("utf-8", "replace")
+
+
+def _shortest(match: re.Match[bytes]) -> bytes:
+    """The character of an overlong sequence, as a decoder that does not check would read it."""
+    first, *rest = match[0]
+    number = first & (0x7F >> (len(rest) + 1))
+    for byte in rest:
+        number = number << 6 | byte & 0x3F
+    return chr(number).encode("utf-8", "replace")
+
+
 def _plain(path: str) -> str:
     folded = unicodedata.normalize("NFKC", path).casefold().replace("\\", "/")
+    if folded.isascii():
+        folded = _SKIPPED_ASCII("", folded)
+    else:
+        folded = "".join(letter for letter in folded if unicodedata.category(letter) not in _SKIPPED)
     segments: list[str] = []
     for segment in _SLASHES.sub("/", _PARAMETERS.sub("", folded)).split("/"):
         if segment == "..":

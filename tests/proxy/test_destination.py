@@ -190,6 +190,18 @@ def test_prx_11_what_parsers_disagree_about_is_no_url(url: str) -> None:
         "/appinstalls/v3/external-install",
         "/webhooks/v3/1/settings",
         "/webhooks-journal/x",
+        "/%c1%afauth/v1",
+        "/oauth%c0%afv1",
+        "/%e0%81%afauth/v1",
+        "/%f0%80%81%afauth/v1",
+        "/x/%c0%ae%c0%ae/oauth/v1",
+        "/%25c1%25afauth/v1",
+        "/%u006fauth/v1",
+        "/%uff4fauth%u002fv1",
+        "/oauth%00/v1",
+        "/%20oauth/v1",
+        "/x/.%00./oauth/v1",
+        "/o%c2%adauth/v1",
     ],
 )
 def test_closed_paths_are_closed_however_they_are_written(path: str) -> None:
@@ -204,7 +216,17 @@ def test_closed_paths_are_closed_however_they_are_written(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/crm/v3/oauth/", "/oauthx", "/webhook/", "/crm/v3/objects/contacts/a%2Fb", "/oauth-2", "/"]
+    "path",
+    [
+        "/crm/v3/oauth/",
+        "/oauthx",
+        "/webhook/",
+        "/crm/v3/objects/contacts/a%2Fb",
+        "/oauth-2",
+        "/",
+        "/%ud800/x",
+        "/%f4%90%80%80/x",
+    ],
 )
 def test_paths_that_only_look_alike_stay_open(path: str) -> None:
     assert hubspot().under_base(path, None).raw_path == path
