@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from egress import upstream_map
 from integrations import catalogue
@@ -96,6 +97,6 @@ def _config(link: ConnectLink, provider: Provider, typed: Mapping[str, str]) -> 
     try:
         return catalogue.check_connection_fields(provider, given, asked_of=("customer", "partner"))
     except MissingValue as error:
-        raise InvalidInput(error.field, "Please fill this in.") from error
+        raise InvalidInput(error.field, _("Please fill this in.")) from error
     except InvalidConnectionField as error:
         raise InvalidInput(error.field, f"This {error.reason}.") from error

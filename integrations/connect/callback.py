@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from integrations.connect import completion
 from integrations.errors import CallbackRefused
@@ -19,37 +20,47 @@ from integrations.oauth.callback import Callback, parse_callback
 WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 
+#: English here and for programs; the pages translate
 SENTENCES = {
-    "connected": "You are connected.",
-    "denied": "You did not grant access, so nothing was connected.",
-    "rejected": "The provider did not accept the authorization. Please try again.",
-    "unavailable": "The provider could not be reached just now. Please try again in a minute.",
-    "bad_response": "The provider gave an answer that could not be understood. Please try again.",
-    "misconfigured": "The provider does not accept this app's settings. Its operator has to correct them.",
-    "account_mismatch": "You chose another account than the one that was connected before.",
-    "integration_gone": "This integration was removed while you were away.",
-    "issuer_mismatch": "The answer came from another server than the one you were sent to.",
-    "link_used": "This link has been used in the meantime.",
-    "bad_parameter": "The provider's answer holds a value that cannot be right.",
-    "error": "The provider reports a problem.",
-    "stored_failed": "The connection could not be stored. Please try again.",
+    "connected": _("You are connected."),
+    "denied": _("You did not grant access, so nothing was connected."),
+    "rejected": _("The provider did not accept the authorization. Please try again."),
+    "unavailable": _("The provider could not be reached just now. Please try again in a minute."),
+    "bad_response": _("The provider gave an answer that could not be understood. Please try again."),
+    "misconfigured": _("The provider does not accept this app's settings. Its operator has to correct them."),
+    "account_mismatch": _("You chose another account than the one that was connected before."),
+    "integration_gone": _("This integration was removed while you were away."),
+    "issuer_mismatch": _("The answer came from another server than the one you were sent to."),
+    "link_used": _("This link has been used in the meantime."),
+    "bad_parameter": _("The provider's answer holds a value that cannot be right."),
+    "error": _("The provider reports a problem."),
+    "stored_failed": _("The connection could not be stored. Please try again."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How an attempt ended, for the result page."""
+    """How an attempt ended, for the result page.
+
+    summary is one of SENTENCES; detail says more, often in the provider's own words, or is "".
+    """
 
     link: ConnectLink
     connection: Connection | None
     outcome: str
     reason: str
-    sentence: str
+    summary: str
+    detail: str
     warning: str
     provider_name: str
     account_name: str
     is_repeat: bool
     accepts_json_result: bool
+
+    @property
+    def sentence(self) -> str:
+        """summary and detail in one, in English."""
+        return f"{self.summary} ({self.detail})" if self.detail else self.summary
 
 
 def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finished:
@@ -75,7 +86,7 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
     if answer.step and not answer.code:
         raise CallbackRefused(
             "not_ours",
-            "Installing from the provider's marketplace is not offered yet. Start from the app itself.",
+            _("Installing from the provider's marketplace is not offered yet. Start from the app itself."),
         )
     if not answer.state:
         raise CallbackRefused(
@@ -101,7 +112,9 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
             "other_browser", "This was begun in another browser. Open the link in this one."
         )
     if attempt.link.integration.slug != slug:
-        raise CallbackRefused("not_ours", "The answer came to another integration than the one that asked.")
+        raise CallbackRefused(
+            "not_ours", _("The answer came to another integration than the one that asked.")
+        )
     if attempt.claimed_at is None and attempt.expires_at <= timezone.now():
         raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")
     return attempt
@@ -133,15 +146,13 @@ def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
     )
     if outcome != Outcome.CONNECTED:
         connection = None
-    sentence = SENTENCES.get(reason or str(outcome), SENTENCES["error"])
-    if attempt.outcome_detail and outcome != Outcome.CONNECTED:
-        sentence = f"{sentence} ({attempt.outcome_detail})"
     return Finished(
         link=link,
         connection=connection,
         outcome=str(outcome),
         reason=reason,
-        sentence=sentence,
+        summary=SENTENCES.get(reason or str(outcome), SENTENCES["error"]),
+        detail="" if outcome == Outcome.CONNECTED else attempt.outcome_detail,
         warning=connection.reason_sentence if connection else "",
         provider_name=link.integration.provider.display_name,
         account_name=connection.provider_account_name if connection else "",

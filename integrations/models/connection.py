@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from django.db import models
+from django.utils.translation import gettext_noop as _
 
 from accounts.models import Customer, Partner
 from integrations.catalogue import UnknownProvider
@@ -26,22 +27,30 @@ class Status(models.TextChoices):
     DISCONNECTED = "disconnected"
 
 
-#: reason code -> the sentence that a customer reads.
+#: reason code -> the sentence that a customer reads. English here, in events and in the API; the pages translate.
 REASONS: dict[str, str] = {
     "": "",
-    "revoked_at_provider": "Access was withdrawn at the provider. Connect again to restore it.",
-    "refresh_token_expired": "The authorization has expired. Connect again to restore it.",
-    "client_credentials_rejected": "The provider refuses the app's credentials; its operator has to correct them.",
-    "scope_withdrawn": "A permission that is needed was withdrawn. Connect again to grant it.",
-    "provider_unavailable": "The provider does not answer at the moment; we keep trying.",
-    "unreadable_secret": "A stored key cannot be read; the operator has to restore it.",
-    "refused_repeatedly": "The provider has refused to renew the authorization. Connect again to restore it.",
-    "not_refreshable": "The access was granted for a limited time only and has ended. Connect again to restore it.",
-    "identity_unknown": "Connected; the name of the account could not be read yet.",
-    "no_refresh_token": "Connected for a limited time: the provider gave nothing to renew the access with.",
-    "paused_by_partner": "Use of this connection has been stopped for now.",
-    "paused_by_customer": "You have stopped the use of this connection for now.",
-    "paused_by_staff": "Use of this connection has been stopped for now.",
+    "revoked_at_provider": _("Access was withdrawn at the provider. Connect again to restore it."),
+    "refresh_token_expired": _("The authorization has expired. Connect again to restore it."),
+    "client_credentials_rejected": _(
+        "The provider refuses the app's credentials; its operator has to correct them."
+    ),
+    "scope_withdrawn": _("A permission that is needed was withdrawn. Connect again to grant it."),
+    "provider_unavailable": _("The provider does not answer at the moment; we keep trying."),
+    "unreadable_secret": _("A stored key cannot be read; the operator has to restore it."),
+    "refused_repeatedly": _(
+        "The provider has refused to renew the authorization. Connect again to restore it."
+    ),
+    "not_refreshable": _(
+        "The access was granted for a limited time only and has ended. Connect again to restore it."
+    ),
+    "identity_unknown": _("Connected; the name of the account could not be read yet."),
+    "no_refresh_token": _(
+        "Connected for a limited time: the provider gave nothing to renew the access with."
+    ),
+    "paused_by_partner": _("Use of this connection has been stopped for now."),
+    "paused_by_customer": _("You have stopped the use of this connection for now."),
+    "paused_by_staff": _("Use of this connection has been stopped for now."),
 }
 
 
