@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATCHBAY_DATA_DIR ?= var
 
-.PHONY: run test check check-full format lock clean
+.PHONY: run test check check-full format lock messages clean
 
 run: .venv/.runtime
 	@exec $(BIN)/python -m demo
@@ -24,6 +24,12 @@ format: .venv/.dev
 lock: .venv/.dev
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+# After a change of a sentence that customers read: translate what is new in locale/, run it once more, commit the .mo too.
+messages: .venv/.dev
+	@command -v msgfmt >/dev/null || { echo "The gettext tools are missing. On Debian: apt-get install gettext"; exit 1; }
+	$(BIN)/python manage.py makemessages -l de -l es -l fr -l ja --no-location --no-obsolete -i 'templates/admin' -i 'tests/*' -i 'demo/*' -i 'sandbox/*' -i 'var/*'
+	for po in locale/*/LC_MESSAGES/*.po; do msgfmt --check-format -o "$${po%.po}.mo" "$$po" || exit 1; done
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from accounts.api import problems
 from accounts.api.problems import Problem
@@ -20,7 +21,7 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def error_page(request: HttpRequest, problem: Problem, *, heading: str, advice: str) -> HttpResponse:
-    """The problem as JSON or as a page that says what happened, whose side it is on, and the next step."""
+    """The problem as JSON, in English, or as a page that says what happened, whose side it is on, and the next step."""
     request_id = problems.request_id_of(request)
     if wants_json(request):
         return problems.render(problem, request_id)
@@ -33,7 +34,10 @@ def error_page(request: HttpRequest, problem: Problem, *, heading: str, advice: 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     problem = Problem("invalid_request", "The request cannot be read.", {"field": "request"})
     return error_page(
-        request, problem, heading="This request cannot be read", advice="Check the address and try again."
+        request,
+        problem,
+        heading=_("This request cannot be read"),
+        advice=_("Check the address and try again."),
     )
 
 
@@ -41,8 +45,8 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
     return error_page(
         request,
         Problem("permission_denied"),
-        heading="You may not open this page",
-        advice="Ask the person who runs this installation for the right to open it.",
+        heading=_("You may not open this page"),
+        advice=_("Ask the person who runs this installation for the right to open it."),
     )
 
 
@@ -50,8 +54,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return error_page(
         request,
         Problem("not_found"),
-        heading="There is nothing here",
-        advice="Check the address. A link that you were given may have been mistyped or cut short.",
+        heading=_("There is nothing here"),
+        advice=_("Check the address. A link that you were given may have been mistyped or cut short."),
     )
 
 
@@ -59,8 +63,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return error_page(
         request,
         Problem("internal_error", "Something failed on our side; the request id finds it in the log."),
-        heading="Something failed on our side",
-        advice="Try again in a minute. If it goes on, give the request id below to the people who run this site.",
+        heading=_("Something failed on our side"),
+        advice=_(
+            "Try again in a minute. If it goes on, give the request id below to the people who run this site."
+        ),
     )
 
 
@@ -69,6 +75,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return error_page(
         request,
         Problem("permission_denied", "The form did not come from our own page, or cookies are blocked."),
-        heading="The form could not be accepted",
-        advice="Allow cookies for this site, open the link again, and send the form from there.",
+        heading=_("The form could not be accepted"),
+        advice=_("Allow cookies for this site, open the link again, and send the form from there."),
     )

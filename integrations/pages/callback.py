@@ -47,7 +47,9 @@ class CallbackView(Page):
 
 def _refused(request: HttpRequest, refused: errors.CallbackRefused) -> HttpResponse:
     problem = Problem("invalid_request", str(refused), {"field": "state", "reason": refused.reason})
-    known = words.REFUSED.get(refused.reason) or replace(words.REFUSED_OTHERWISE, what_happened=str(refused))
+    known = words.REFUSED.get(refused.reason) or replace(
+        words.REFUSED_OTHERWISE, what_happened=_(str(refused))
+    )
     return replies.dead_end(request, problem, known)
 
 
@@ -78,7 +80,7 @@ def result_context(finished: connect.Finished) -> dict[str, Any]:
         "provider_mark": marks.of_provider(integration.provider),
         "provider_name": finished.provider_name,
         "account_name": finished.account_name if is_connected else "",
-        "warning": finished.warning,
+        "warning": _(finished.warning),
         "again_path": "" if is_connected else links.again_path(finished.link),
         "closing": _("You can close this window and go back to %(partner)s.") % names,
     }
@@ -95,5 +97,14 @@ def _outcome_words(finished: connect.Finished, names: dict[str, str]) -> dict[st
         if finished.outcome == "denied"
         else _("%(integration)s could not be connected") % names
     )
-    otherwise = _("Something went wrong between %(provider)s and us. Nothing was connected.") % names
-    return {"heading": heading, "lead": finished.sentence[:MAX_SENTENCE_CHARACTERS] or otherwise}
+    return {"heading": heading, "lead": _what_happened(finished)[:MAX_SENTENCE_CHARACTERS]}
+
+
+def _what_happened(finished: connect.Finished) -> str:
+    """The domain's sentence in the reader's language; what the provider said stays in its own words."""
+    summary, detail = _(finished.summary), finished.detail
+    if finished.reason == "account_mismatch" and detail:
+        bound = finished.link.connection
+        account = bound.provider_account_name or bound.provider_account_id
+        detail = _("It was %(account)s before.") % {"account": account}
+    return _("%(summary)s (%(detail)s)") % {"summary": summary, "detail": detail} if detail else summary

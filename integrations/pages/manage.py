@@ -11,12 +11,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations import connect, errors, tasks
 from integrations.models import ManageLink
 from integrations.models.connection import Status
-from integrations.pages import marks, replies, words
+from integrations.pages import catalogue_words, marks, replies, words
 from integrations.pages.marks import Mark
 from integrations.pages.replies import Page
 
@@ -84,7 +85,7 @@ class ManageView(Page):
                 return _list(request, link, notice=str(_("Choose one of the buttons.")), status=400)
             tasks.revoke_soon(connect.manage_act(link, connection_id, action))
         except errors.InvalidInput as error:
-            return _list(request, link, notice=str(error), status=400)
+            return _list(request, link, notice=gettext(str(error)), status=400)
         return _see_other(f"{reverse('manage', args=[token])}?done={action}")
 
 
@@ -119,10 +120,10 @@ def row_of(entry: connect.ManageEntry) -> Row:
         account_url=entry.account_url if entry.account_url.startswith(("https://", "http://")) else "",
         status_label=label,
         tone=tone,
-        reason_sentence=entry.reason_sentence,
+        reason_sentence=gettext(entry.reason_sentence),
         connected_at=entry.connected_at,
         last_used_at=entry.last_used_at,
-        missing_scopes=entry.missing_scopes,
+        missing_scopes=[catalogue_words.in_words(meaning) for meaning in entry.missing_scopes],
         uses=[Use(*use) for use in entry.uses],
         can_pause=entry.status in {Status.ACTIVE, Status.REFRESH_FAILING},
         can_resume=entry.status == Status.PAUSED,

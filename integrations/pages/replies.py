@@ -101,6 +101,8 @@ class Page(View):
         except (catalogue.UnknownProvider, catalogue.CatalogueError, catalogue.TemplateError) as error:
             log.error("a catalogue entry cannot be used", error=type(error).__name__, detail=str(error))
             response = dead_end(request, Problem("not_found"), words.SWITCHED_OFF)
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Language", "en")  # what programs read is not translated
         return private(response)
 
     def _method_not_allowed(self, request: HttpRequest) -> HttpResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.api import problems
 from accounts.api.problems import Problem
 from integrations import connect, errors
+from integrations.catalogue import ConnectionField
 from integrations.models import ConnectLink
-from integrations.pages import cookies, links, marks, replies, words
+from integrations.pages import catalogue_words, cookies, links, marks, replies, words
 from integrations.pages.replies import Page
 
 
@@ -140,13 +142,13 @@ def confirm_context(
     fields = [
         FieldInput(
             name=field.name,
-            title=field.title,
-            description=field.description,
+            title=catalogue_words.in_words(field.title),
+            description=catalogue_words.in_words(field.description),
             example=field.example,
             suffix=field.suffix or "",
             required=field.required,
             value=str(known.get(field.name, "")),
-            error=str(error) if error and field.name == wrong_name else "",
+            error=_field_error(error, field) if error and field.name == wrong_name else "",
         )
         for field in consent.fields
     ]
@@ -158,14 +160,29 @@ def confirm_context(
         "has_optional_scopes": any(scope.is_optional for scope in consent.scopes),
         "fields": fields,
         "has_errors": error is not None,
-        "form_error": str(error) if error and not any(field.error for field in fields) else "",
+        "form_error": gettext(str(error)) if error and not any(field.error for field in fields) else "",
     }
 
 
 def grouped(scopes: tuple[connect.ConsentScope, ...]) -> list[ScopeGroup]:
-    """Scopes by group, in order of the groups' names, those of none last; within one the required ones first."""
-    ordered = sorted(scopes, key=lambda scope: (not scope.group, scope.group, scope.is_optional))
+    """Scopes by group, in order of the groups' names, those of none last; within one the required ones first.
+
+    In the reader's language.
+    """
+    ordered = sorted(
+        (_in_words(scope) for scope in scopes),
+        key=lambda scope: (not scope.group, scope.group, scope.is_optional),
+    )
     return [ScopeGroup(name, tuple(members)) for name, members in groupby(ordered, key=attrgetter("group"))]
+
+
+def _in_words(scope: connect.ConsentScope) -> connect.ConsentScope:
+    meaning, group = catalogue_words.in_words(scope.meaning), catalogue_words.in_words(scope.group)
+    return replace(scope, meaning=meaning, group=group)
+
+
+def _field_error(error: errors.InvalidInput, field: ConnectionField) -> str:
+    return catalogue_words.field_error(str(error), example=field.example)
 
 
 def _leaving(request: HttpRequest, started: connect.Started, *, again_path: str) -> HttpResponse:
