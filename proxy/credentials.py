@@ -106,6 +106,12 @@ def credential_field(placement: CredentialPlacement, token: AccessToken) -> Fiel
     return b"authorization", f"Bearer {secret}".encode()
 
 
+def written(placement: CredentialPlacement, token: AccessToken) -> bytes:
+    """The token as it stands in the request: percent-encoded in a query."""
+    secret = token.secret.reveal()
+    return (quote(secret, safe="") if placement.kind == "query" else secret).encode()
+
+
 def with_credential(raw_query: str | None, placement: CredentialPlacement, token: AccessToken) -> str | None:
     """The query to send: with the customer's token for a provider that takes it there, else as it is."""
     if placement.kind != "query":

@@ -68,6 +68,7 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
                 fresh = await _fresh(plane, route, call, token)
                 if fresh.version != token.version and call.is_content_at_hand:
                     await response.aclose()
+                    token = fresh
                     response, content = await _send(plane, route, call, fresh), b""
         if response.status > 599:
             raise InvalidReply(f"{call.target.host} answered with a status code that HTTP does not have.")
@@ -80,6 +81,7 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
         status=response.status,
         request_id=call.request_id,
         is_head=call.method == "HEAD",
+        token=credentials.written(route.api.credential, token),
     )
     return Reply(response.status, fields, content=content, upstream=response)
 
@@ -91,7 +93,8 @@ async def _fresh(plane: DataPlane, route: Route, call: Call, rejected: AccessTok
         wait_seconds=min(header_timeout(route, call.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
         rejected_version=rejected.version,
     )
-    route.token = token
+    if token.version > route.token.version:  # another call may have brought a later one already
+        route.token = token
     return token
 
 

@@ -17,13 +17,20 @@ _HOP_BY_HOP = frozenset(
     b"transfer-encoding upgrade".split()
 )
 #: Ours to write, the partner's secrets, and what would tell the provider of our network (PRX-12, PRX-13).
-_NEVER_SENT = _HOP_BY_HOP | frozenset(
-    b"host content-length expect authorization cookie cookie2 forwarded via x-real-ip x-client-ip "
-    b"x-cluster-client-ip true-client-ip fastly-client-ip".split()
-)
+_NEVER_SENT = (
+    _HOP_BY_HOP
+    | frozenset(
+        b"host content-length expect authorization cookie cookie2 forwarded via x-real-ip x-client-ip "
+        b"x-cluster-client-ip true-client-ip fastly-client-ip".split()
+    )
+    | {b"x-original-url", b"x-rewrite-url"}
+)  # some servers route by these, past the closed paths
 _NEVER_SENT_PREFIXES = (PREFIX, b"x-forwarded-", b"cf-")
 #: A provider's cookies belong to its own site, not to this one (PRX-16).
 _NEVER_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"set-cookie2", b"patchbay-request-id"}
+_REMOVED = b"[removed]"
+#: a shorter token would be found where it is not meant
+_SHORTEST_SOUGHT = 8
 _NO_LENGTH_STATUS_CODES = frozenset({204, 304})
 _VIA: Field = (b"via", b"1.1 patchbay")
 
@@ -37,16 +44,22 @@ class RequestFields:
     presented: Presented | None = None
     content_length: int | None = None
     is_chunked: bool = False
-    refused: str = ""
+    refused: tuple[str, str] | None = None
 
     @property
     def has_content(self) -> bool:
         return self.is_chunked or self.content_length is not None
 
     def require_sendable(self) -> None:
-        """Raises Problem (400, naming the field) for a value that is not ASCII."""
-        if self.refused:
-            raise invalid(self.refused, "The value of this header field is not ASCII.")
+        """Raises Problem (400, naming the field) for a value that is not ASCII, a transfer coding that is not
+        chunked, and a field for us that is there twice."""
+        if self.refused is not None:
+            raise invalid(*self.refused)
+
+    def refuse(self, name: bytes, detail: str) -> None:
+        """Remember the first field that cannot be used."""
+        if self.refused is None:
+            self.refused = _text(name), detail
 
 
 def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
@@ -70,13 +83,17 @@ def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
                 found.content_length = int(value) if value.isdigit() else 0
             elif name == b"transfer-encoding":
                 found.is_chunked = True
+                if value.strip().lower() != b"chunked":
+                    found.refuse(name, "The only transfer coding that is undone here is chunked.")
             elif name == b"connection":
                 nominated = nominated + b"," + value
         elif name.startswith(PREFIX):
+            if name in found.controls:
+                found.refuse(name, "This header field is there twice.")
             found.controls[name] = value
         elif not name.startswith(_NEVER_SENT_PREFIXES) and name not in places.dropped:
-            if not value.isascii() and not found.refused:
-                found.refused = _text(name)
+            if not value.isascii():
+                found.refuse(name, "The value of this header field is not ASCII.")
             kept.append(pair)
     found.presented = from_authorization or from_place
     if nominated:
@@ -85,9 +102,14 @@ def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
 
 
 def reply_fields(
-    raw_headers: Iterable[Field], *, status: int, request_id: str, is_head: bool = False
+    raw_headers: Iterable[Field], *, status: int, request_id: str, is_head: bool = False, token: bytes = b""
 ) -> list[Field]:
-    """The header section for the partner: the provider's, less what is this hop's, and our three fields."""
+    """The header section for the partner: the provider's, less what is this hop's, and our three fields.
+
+    Where the provider repeats the customer's token, as in the Location after a call with the token in its
+    query, "[removed]" stands instead.
+    """
+    is_sought = len(token) >= _SHORTEST_SOUGHT
     has_length = is_head or status not in _NO_LENGTH_STATUS_CODES
     nominated: bytes = b""
     fields: list[Field] = []
@@ -97,6 +119,8 @@ def reply_fields(
             if lower == b"connection":
                 nominated = nominated + b"," + value
         elif has_length or lower != b"content-length":
+            if is_sought and token in value:
+                value = value.replace(token, _REMOVED)
             fields.append((lower, value))
     if nominated:
         fields = _without(fields, nominated)

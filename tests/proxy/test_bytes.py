@@ -284,6 +284,14 @@ def test_redirects_are_handed_back(platform: Served, at: World, provider: Serve)
     assert len(upstream.requests) == 1
 
 
+def test_prx_12_the_customers_token_in_a_reply_header_does_not_come_back(
+    platform: Served, at: World, provider: Serve
+) -> None:
+    provider(replying(reply("302 Found", b"Location: /x?access_token=" + TOKEN.encode())))
+    got = platform.call("GET", f"{ROOT}/x", bearer(at))
+    assert (got.status, got.get("Location")) == (302, "/x?access_token=[removed]")
+
+
 def test_prx_29_a_429_comes_back_at_once_with_its_timing(
     platform: Served, at: World, provider: Serve
 ) -> None:

@@ -19,7 +19,8 @@ SHOPIFY = Places.of(catalogue.get("shopify").api)
         "connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "te", "trailer",
         "transfer-encoding", "upgrade", "host", "content-length", "expect", "authorization", "cookie", "cookie2",
         "forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything", "cf-ray",
-        "cf-connecting-ip", "true-client-ip", "patchbay-host", "patchbay-retries", "patchbay-anything",
+        "cf-connecting-ip", "true-client-ip", "patchbay-host", "patchbay-retries", "patchbay-anything", "x-original-url",
+        "x-rewrite-url",
     ],
 )  # fmt: skip
 def test_prx_03_12_13_fields_of_this_side_do_not_go_on(name: str) -> None:
@@ -123,3 +124,34 @@ def test_the_providers_own_via_and_proxy_status_come_first() -> None:
     raw = [(b"Via", b"1.1 varnish"), (b"Proxy-Status", b"cdn; error=dns_timeout")]
     fields = reply_fields(raw, status=200, request_id="r1")
     assert fields == [(b"via", b"1.1 varnish"), (b"proxy-status", b"cdn; error=dns_timeout"), *OURS]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ([(b"patchbay-host", b"a"), (b"patchbay-host", b"b")], "Patchbay-Host"),
+        (
+            [(b"patchbay-connection", b"a"), (b"x-a", b"1"), (b"patchbay-connection", b"a")],
+            "Patchbay-Connection",
+        ),
+        ([(b"transfer-encoding", b"gzip, chunked")], "Transfer-Encoding"),
+    ],
+)
+def test_prx_34_what_could_be_read_in_two_ways_is_refused_by_name(
+    fields: list[tuple[bytes, bytes]], name: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        sort_request(fields, HUBSPOT).require_sendable()
+    assert (caught.value.code, caught.value.members) == ("invalid_request", {"field": name})
+
+
+def test_prx_12_a_token_that_the_provider_repeats_does_not_come_back() -> None:
+    token = b"CAccessToken-of-a-test"
+    location = b"https://api.example/x?a=1&api_token=" + token
+    fields = [(b"Location", location), (b"X-Echo", b"Bearer " + token), (b"X-A", b"1")]
+    found = reply_fields(fields, status=302, request_id="r", token=token)
+    assert found[:3] == [
+        (b"location", b"https://api.example/x?a=1&api_token=[removed]"),
+        (b"x-echo", b"Bearer [removed]"),
+        (b"x-a", b"1"),
+    ]
