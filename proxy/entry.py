@@ -28,6 +28,7 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 #: a partner that hangs up is noticed this long after the call began, or as soon as the reply streams
 WATCH_AFTER_SECONDS = 0.1
+_ENVELOPE_PATH = re.compile(rb"/api/v1/proxy/([^/]+)").fullmatch
 _STACKGO_PATH = re.compile(
     rb"/api/(?:raw|raw/xe|atlassian/proxy|quick-books/proxy|servicenow/proxy|shopify)/([^/]+)"
 ).fullmatch
@@ -49,6 +50,8 @@ def data_plane(application: Application) -> Application:
                 await _proxied(scope, receive, send)
             elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):
                 await _healthy(send)
+            elif match := _ENVELOPE_PATH(raw_path):
+                await _viewed(_envelope, scope, receive, send, app_slug=_slug(match[1]))
             elif scope["method"] == "POST" and (match := _STACKGO_PATH(raw_path)):
                 await _viewed(_stackgo, scope, receive, send, app_slug=_slug(match[1]))
             else:

@@ -4,10 +4,12 @@ from django.urls import path, re_path
 
 from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
 
+_envelope_beside_the_passthrough = EnvelopeView.as_view(schema=None)
 _undescribed = PassthroughView.as_view(schema=None)
 
 urlpatterns = [
-    path("proxy/<str:app_slug>", EnvelopeView.as_view(), name="envelope"),
+    path("api/v1/proxy/<str:app_slug>", EnvelopeView.as_view(), name="envelope"),
+    path("proxy/<str:app_slug>", _envelope_beside_the_passthrough),
     path("proxy/<str:app_slug>/<str:identifier>/<path:path>", PassthroughView.as_view(), name="passthrough"),
     re_path(r"^proxy/.*$", _undescribed),
     path("api/raw/<str:app_slug>", StackGoView.as_view(), name="stackgo-raw"),

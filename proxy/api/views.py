@@ -240,7 +240,10 @@ def _one_less(here: DataPlane) -> None:
 
 
 class EnvelopeView(EnvelopedView):
-    """`POST /proxy/{appSlug}`: the reply is the provider's own status, headers and bytes."""
+    """`POST /api/v1/proxy/{appSlug}`, or the same without `/api/v1`.
+
+    The reply is the provider's own status, headers and bytes.
+    """
 
     @schema.envelope
     async def post(self, request: Request, app_slug: str) -> Reply:

@@ -53,5 +53,5 @@ def test_the_docs_list_the_calls_with_assets_from_here(make_visitor: MakeVisitor
     paths = visitor.page.locator(".opblock-summary-path").evaluate_all(
         "elements => elements.map(element => element.dataset.path)"
     )
-    assert {"/api/v1/connect-links", "/proxy/{app_slug}", "/oauth/token"} <= set(paths)
+    assert {"/api/v1/connect-links", "/api/v1/proxy/{app_slug}", "/oauth/token"} <= set(paths)
     visitor.look("api-docs", may_scroll_sideways=True)

@@ -28,7 +28,7 @@ def test_the_passthrough_is_described_for_each_method(document: Any) -> None:
 
 def test_envelope_and_stackgos_paths_are_described(document: Any) -> None:
     paths = document["paths"]
-    assert paths["/proxy/{app_slug}"]["post"]["operationId"] == "proxy_envelope"
+    assert paths["/api/v1/proxy/{app_slug}"]["post"]["operationId"] == "proxy_envelope"
     for path in (
         "/api/raw/{app_slug}", "/api/raw/xe/{app_slug}", "/api/atlassian/proxy/{app_slug}",
         "/api/quick-books/proxy/{app_slug}", "/api/servicenow/proxy/{app_slug}", "/api/shopify/{app_slug}",
