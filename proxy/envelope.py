@@ -7,15 +7,17 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]  # there, and not in the stubs
 from typing import Any
 from urllib.parse import quote
 
 from accounts.api.problems import invalid
+from egress.urls import Target
 from integrations.connections.find import parse_uuid
 from proxy import headers
-from proxy.credentials import Field, Places
+from proxy.credentials import Field, Places, take_from_query
+from proxy.destination import Destination
 from proxy.selectors import Selector
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -67,6 +69,14 @@ class Envelope:
     def sent_fields(self, places: Places) -> list[Field]:
         """The fields that go on: without hop-by-hop fields, cookies and whatever is a credential's place."""
         return headers.sort_request(self.fields, places).kept
+
+    def target(self, destination: Destination, places: Places) -> Target:
+        """Where it goes, without the query fields of a credential. Raises Problem."""
+        found = destination.of_url(self.url)
+        if not found.raw_query or not places.query_names:
+            return found
+        raw_query, _ = take_from_query(found.raw_query, places.query_names)
+        return replace(found, raw_query=raw_query or None)
 
 
 def parse(content: bytes, *, slug: str) -> Envelope:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
+from datetime import datetime
 from uuid import UUID
 
 from integrations.errors import RefreshUnavailable
@@ -13,6 +14,8 @@ from proxy.executors import DatabaseExecutor
 THREADS = 16
 #: one slow token endpoint must not take every thread
 THREADS_PER_PROVIDER = 8
+#: a token that is due but not expired serves on when its refresh takes longer (design rule 3)
+ALIVE_WAIT_SECONDS = 3.0
 
 
 class Refreshes:
@@ -43,6 +46,23 @@ class Refreshes:
                 return await asyncio.shield(flight)
         except TimeoutError:
             raise RefreshUnavailable("The access token is still being refreshed.", retry_after=5) from None
+
+    async def renewed(
+        self, connection_id: UUID, token: AccessToken, *, provider_id: str, wait_seconds: float, now: datetime
+    ) -> AccessToken:
+        """The successor of a token that is due, or the token itself while it lives and the refresh is slow.
+
+        Raises what fresh() raises.
+        """
+        is_alive = token.expires_at is not None and now < token.expires_at
+        if is_alive:
+            wait_seconds = min(wait_seconds, ALIVE_WAIT_SECONDS)
+        try:
+            return await self.fresh(connection_id, provider_id=provider_id, wait_seconds=wait_seconds)
+        except RefreshUnavailable:
+            if not is_alive:
+                raise
+            return token
 
     async def _fly(self, connection_id: UUID, provider_id: str, rejected_version: int | None) -> AccessToken:
         turns = self._turns.setdefault(provider_id, asyncio.Semaphore(THREADS_PER_PROVIDER))

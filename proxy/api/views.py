@@ -120,11 +120,13 @@ class ProxyView(APIView):
         if known is not None:
             return known
         route = await self.plane.reads.run(routes.resolve, caller.credential, selector)
-        if route.fresh_seconds(timezone.now()) <= 0:
-            route.token = await self.plane.refreshes.fresh(
+        if route.fresh_seconds(now := timezone.now()) <= 0:
+            route.token = await self.plane.refreshes.renewed(
                 route.connection_id,
+                route.token,
                 provider_id=route.provider.id,
                 wait_seconds=min(header_timeout(route, asked.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+                now=now,
             )
         seconds = route.fresh_seconds(timezone.now())
         cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
@@ -218,7 +220,7 @@ class EnvelopedView(ProxyView):
         route = await self.route(caller, envelope.selector, asked)
         call = Call(
             envelope.method,
-            route.destination.of_url(envelope.url),
+            envelope.target(route.destination, route.places),
             envelope.sent_fields(route.places),
             self.request_id,
             content=envelope.body,

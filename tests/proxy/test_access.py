@@ -111,6 +111,21 @@ def test_the_key_may_stand_in_the_providers_own_places(
         )
 
 
+def test_prx_12_a_key_in_the_url_of_an_envelope_does_not_go_on(
+    platform: Served, at: World, cust: Connection, provider: Serve
+) -> None:
+    upstream = provider(replying(reply(body=b"ok")))
+    url = f"/x?a=1&hapikey={at.api_key}&h%61pikey=other&b=%20"
+    envelope = {
+        "userForeignIdentifier": "cust",
+        "method": "GET",
+        "url": url,
+        "query": {"hapikey": at.api_key},
+    }
+    got = platform.call("POST", "/proxy/hbdev", bearer(at), json.dumps(envelope).encode())
+    assert (got.status, head_of(upstream.requests[-1])[0]) == (200, b"GET /x?a=1&b=%20 HTTP/1.1")
+
+
 def test_shopifys_own_header_carries_the_key_in_and_the_token_out(
     platform: Served, at: World, provider: Serve
 ) -> None:

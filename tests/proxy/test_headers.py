@@ -19,8 +19,8 @@ SHOPIFY = Places.of(catalogue.get("shopify").api)
         "connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "te", "trailer",
         "transfer-encoding", "upgrade", "host", "content-length", "expect", "authorization", "cookie", "cookie2",
         "forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-anything", "cf-ray",
-        "cf-connecting-ip", "true-client-ip", "patchbay-host", "patchbay-retries", "patchbay-anything", "x-original-url",
-        "x-rewrite-url",
+        "cf-connecting-ip", "true-client-ip", "patchbay-host", "patchbay-retries", "patchbay-anything",
+        "x-original-url", "x-rewrite-url",
     ],
 )  # fmt: skip
 def test_prx_03_12_13_fields_of_this_side_do_not_go_on(name: str) -> None:

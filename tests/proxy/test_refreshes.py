@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -165,6 +166,35 @@ def test_many_calls_on_a_token_that_is_due_cause_one_refresh(
     calls, token_calls = calls_of(upstream)
     assert len(token_calls) == 1
     assert {token_of(call) for call in calls} == {"token-1"}
+
+
+def test_a_token_that_lives_serves_on_while_its_refresh_is_slow(
+    platform: Served, at: World, provider: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.refreshing.ALIVE_WAIT_SECONDS", 0.3)
+    soon = timezone.now() + timedelta(seconds=30)
+    for number in range(12):  # more than may refresh at a provider at once
+        factories.connection(at, f"due-{number}", access_token=TOKEN)
+    Connection.objects.update(access_token_expires_at=soon)
+    factories.connection(at, "fresh", access_token=TOKEN)
+    upstream = provider(hubspot(lambda request: _OK, delay=2.0))
+    names = [f"due-{number}" for number in range(12)] + ["fresh"]
+    results: list[tuple[int, float]] = []
+
+    def ask(name: str) -> None:
+        began = time.monotonic()
+        got = platform.call("GET", f"/proxy/hbdev/{name}/x", {**bearer(at), "Patchbay-Timeout": "1"})
+        results.append((got.status, time.monotonic() - began))
+
+    threads = [threading.Thread(target=ask, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [status for status, _ in results] == [200] * 13
+    assert max(seconds for _, seconds in results) < 1.5
+    calls, _ = calls_of(upstream)
+    assert {token_of(call) for call in calls} == {TOKEN}
 
 
 @pytest.mark.parametrize(
