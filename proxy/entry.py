@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote, unquote
@@ -15,8 +15,10 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
 
 from accounts import request_context
+from accounts.api.problems import Problem
 from proxy import incoming, plane
 from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
+from proxy.credentials import Field
 from proxy.incoming import Incoming, PartnerGone, Receive, Watch
 from proxy.passthrough import hot_call
 from proxy.problems import refusal
@@ -32,6 +34,7 @@ _ENVELOPE_PATH = re.compile(rb"/api/v1/proxy/([^/]+)").fullmatch
 _STACKGO_PATH = re.compile(
     rb"/api/(?:raw|raw/xe|atlassian/proxy|quick-books/proxy|servicenow/proxy|shopify)/([^/]+)"
 ).fullmatch
+_CONTENT_AFTER_UPGRADE = frozenset({b"upgrade", b"transfer-encoding", b"content-length"})
 _passthrough = PassthroughView.as_view()
 _envelope = EnvelopeView.as_view()
 _stackgo = StackGoView.as_view()
@@ -46,7 +49,9 @@ def data_plane(application: Application) -> Application:
             raw_path: bytes | None = scope.get("raw_path")
             if raw_path is None:  # an extra of ASGI that a server need not give
                 raw_path = scope["raw_path"] = quote(scope["path"]).encode("ascii")
-            if raw_path.startswith(ROOT):
+            if _loses_content(scope["headers"]):
+                await _refuse_upgrade(send)
+            elif raw_path.startswith(ROOT):
                 await _proxied(scope, receive, send)
             elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):
                 await _healthy(send)
@@ -62,6 +67,27 @@ def data_plane(application: Application) -> Application:
             await send({"type": "websocket.close", "code": 1000})
 
     return entry
+
+
+def _loses_content(fields: Iterable[Field]) -> bool:
+    """Whether content follows a request to switch protocols.
+
+    The server's parser stops after such a header section: the content would be lost, and what follows on the
+    connection taken for the next request.
+    """
+    names = {name: value for name, value in fields if name in _CONTENT_AFTER_UPGRADE}
+    return b"upgrade" in names and (
+        b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
+    )
+
+
+async def _refuse_upgrade(send: Send) -> None:
+    """Say so, and close the connection: whatever else is on it cannot be told from content."""
+    detail = "This connection is not upgraded. Send content without asking for it."
+    problem = Problem("invalid_request", detail, {"field": "Upgrade"}, {"Connection": "close"})
+    reply = refusal(problem, request_id=request_context.new_request_id())
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
+    await send({"type": "http.response.body", "body": reply.content})
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 
@@ -11,7 +12,7 @@ from tests.egress.servers import Conversation, replying
 from tests.factories import World
 from tests.proxy.calls import bearer, body_of, head_of, problem, reply
 from tests.proxy.conftest import TOKEN, Serve
-from tests.proxy.servers import Served
+from tests.proxy.servers import Served, read_reply
 
 pytestmark = [pytest.mark.served, pytest.mark.usefixtures("cust")]
 ROOT = "/proxy/hbdev/cust"
@@ -275,6 +276,33 @@ def test_prx_34_ambiguous_framing_gets_400_and_goes_nowhere(
     request = f"POST {ROOT}/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {at.api_key}\r\n{framing}\r\n\r\n"
     assert platform.raw(request.encode() + b"5\r\nhello\r\n0\r\n\r\n").status == 400
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("target", [f"{ROOT}/x", "/proxy/hbdev", "/oauth/token"])
+@pytest.mark.parametrize("framing", ["Content-Length: 40", "Transfer-Encoding: chunked"])
+def test_prx_34_content_after_an_upgrade_is_neither_lost_nor_a_request(
+    platform: Served, at: World, provider: Serve, target: str, framing: str
+) -> None:
+    upstream = provider(replying(reply()))
+    content = f"GET {ROOT}/y HTTP/1.1\r\nAuthorization: Bearer {at.api_key}\r\n\r\n"
+    request = (
+        f"POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {at.api_key}\r\n"
+        f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n{framing}\r\n\r\n"
+    )
+    with platform.connect() as sock:
+        sock.sendall(request.encode())
+        got = read_reply(sock)
+        assert (got.status, problem(got.body)["field"]) == (400, "Upgrade")
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(content.encode())
+            assert sock.recv(65536) == b""
+    assert upstream.requests == []
+
+
+def test_an_upgrade_without_content_is_not_made(platform: Served, at: World, provider: Serve) -> None:
+    provider(replying(reply(body=b"ok")))
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"}
+    assert platform.call("GET", f"{ROOT}/x", {**bearer(at), **upgrade}).body == b"ok"
 
 
 def test_redirects_are_handed_back(platform: Served, at: World, provider: Serve) -> None:
