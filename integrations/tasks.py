@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from integrations import connections, tokens
+from integrations.catalogue import UnknownProvider
 from integrations.errors import IntegrationsError
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, ManageLink, PendingRevocation
 from integrations.models.connection import Status
@@ -19,7 +20,11 @@ from sealing import UnreadableSecret
 
 log = structlog.get_logger(__name__)
 BATCH = 200
+#: what one run of the refresh sweep looks at is bounded, far above what a worker gets done until the next
+MOST_BATCHES = 50
 IDENTITY_BATCH = 50
+#: how long a due connection is left to the message that was sent for it; then it is due again
+CLAIM = timedelta(minutes=5)
 #: a connection used within this time has its token kept fresh; others are touched once a day
 USED_LATELY = timedelta(hours=24)
 #: how long links and attempts are kept after they ended, so that repeats and polls still find them
@@ -28,15 +33,34 @@ KEEP = timedelta(days=1)
 
 @shared_task(name="integrations.tasks.refresh_due")
 def refresh_due() -> int:
-    """Refresh what is due, found anew in the database each time (design rule 11); returns how many were due."""
+    """Refresh what is due, found anew in the database each time (design rule 11); returns how many were due.
+
+    Goes on until nothing is due: what is claimed or put off is due no longer, so that connections which
+    cannot be refreshed hold no others up (REF-24).
+    """
     now = timezone.now()
-    due = Connection.objects.due(now).only("pk", "last_used_at", "token_stored_at", "connected_at")[:BATCH]
-    for connection in list(due):
-        if _is_worth_refreshing(connection, now):
-            refresh_connection.delay(str(connection.pk))
-        else:
-            _put_off(connection, now)
-    return len(due)
+    found = 0
+    for _ in range(MOST_BATCHES):
+        size, claimed = _claim_batch(now)
+        for connection_id in claimed:
+            refresh_connection.delay(str(connection_id))
+        found += size
+        if size < BATCH:
+            break
+    return found
+
+
+def _claim_batch(now: datetime) -> tuple[int, list[UUID]]:
+    """(how many were due, those to be refreshed), claimed: a second scheduler does not see them (OPS-02)."""
+    with transaction.atomic():
+        due = Connection.objects.due(now).only("pk", "last_used_at", "token_stored_at", "connected_at")
+        batch = list(due.select_for_update(skip_locked=True)[:BATCH])
+        claimed = [connection.pk for connection in batch if _is_worth_refreshing(connection, now)]
+        Connection.objects.filter(pk__in=claimed).update(next_refresh_at=now + CLAIM)
+        for connection in batch:
+            if connection.pk not in claimed:
+                _put_off(connection, now)
+    return len(batch), claimed
 
 
 def _is_worth_refreshing(connection: Connection, now: datetime) -> bool:
@@ -54,12 +78,12 @@ def _put_off(connection: Connection, now: datetime) -> None:
     )
 
 
-@shared_task(name="integrations.tasks.refresh_connection", expires=300)
+@shared_task(name="integrations.tasks.refresh_connection", expires=CLAIM.total_seconds())
 def refresh_connection(connection_id: str) -> bool:
     """Refresh one connection ahead of use; True when a fresh token is stored."""
     try:
-        tokens.ensure_fresh(UUID(connection_id), wait_seconds=0)
-    except (IntegrationsError, UnreadableSecret) as error:
+        tokens.renew_ahead(UUID(connection_id))
+    except (IntegrationsError, UnreadableSecret, UnknownProvider) as error:
         log.info("refresh ahead of use did not happen", connection=connection_id, error=type(error).__name__)
         return False
     return True

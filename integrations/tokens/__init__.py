@@ -2,7 +2,7 @@
 
 from integrations.tokens.exchange import exchange
 from integrations.tokens.openers import client_authentication, client_secret, open_tokens
-from integrations.tokens.refresh import AccessToken, ensure_fresh, refresh_now
+from integrations.tokens.refresh import AccessToken, ensure_fresh, refresh_now, renew_ahead
 from integrations.tokens.store import token_columns
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "exchange",
     "open_tokens",
     "refresh_now",
+    "renew_ahead",
     "token_columns",
 ]

@@ -120,6 +120,19 @@ def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connecti
     return connection
 
 
+def renew_ahead(connection_id: UUID) -> None:
+    """For the sweep, which does not wait for others: refresh what is due, and what tells no end (REF-23).
+
+    The latter is never due at use, so that its age alone brings it here. Raises as ensure_fresh does.
+    """
+    connection = load(connection_id)
+    require_usable(connection)
+    if connection.access_token_expires_at is None and connection.refresh_token is not None:
+        refresh_now(connection_id)
+    else:
+        ensure_fresh(connection_id, wait_seconds=0)
+
+
 def require_usable(connection: Connection) -> None:
     """Raise unless the status lets the connection be used."""
     status = connection.status
