@@ -264,7 +264,7 @@ def retry_connections(client: ClientCredentials) -> None:
         client=client,
         status__in=[Status.ACTIVE, Status.REFRESH_FAILING],
         refresh_token__isnull=False,
-        refresh_not_before__gt=now,
+        refresh_not_before__isnull=False,  # the last refresh failed; the sweep may wait for longer than a use
     ).update(refresh_not_before=None, next_refresh_at=now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Actor
 from integrations import provider_calls, states
+from integrations.catalogue import TemplateError
 from integrations.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from integrations.models import ClientCredentials, Connection
 from integrations.models.connection import Status
@@ -28,13 +30,19 @@ from sealing import UnreadableSecret
 log = structlog.get_logger(__name__)
 _ACTOR = Actor.system("token refresh")
 
+#: a lease lasts 40 s and a call 15 s: what begins later than this might still run when another takes the lease
+_LAST_START_SECONDS = 20
 #: temporary failures: 15 s, doubling, at most an hour, each spread by a fifth
 _BACKOFF_FIRST_SECONDS = 15
 _BACKOFF_MAX_SECONDS = 3_600
+#: the sweep waits all of that; a caller asks again when the longest Retry-After is over (contract section 2)
+_USE_BACKOFF_MAX = timedelta(minutes=1)
 #: unknown 4xx: six tries over an hour, then the customer is asked (REF-12)
 UNKNOWN_TRIES = 6
 _UNKNOWN_SPACING = timedelta(minutes=12)
+#: the sweep asks with a client that is refused for longer ever more rarely
 _CLIENT_WRONG_PAUSE = timedelta(minutes=1)
+_CLIENT_WRONG_SHARE = 4
 #: from then on a failing refresh is a status of its own even while the old token lives
 FAILING_AFTER = timedelta(minutes=15)
 _USABLE = [Status.ACTIVE, Status.REFRESH_FAILING]
@@ -51,6 +59,8 @@ def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[
         _refused(connection, error, now=clock())
     except ProviderError as error:
         _failed(connection, error, now=clock())
+    except TemplateError as error:  # a value that the token endpoint's address needs is not there (any more)
+        _failed(connection, ProviderError("The provider cannot be asked.", evidence=str(error)), now=clock())
     else:
         store(connection, response, now=clock())
     finally:
@@ -58,17 +68,21 @@ def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[
 
 
 def _call(connection: Connection) -> TokenResponse:
-    """The token call: once more with the same refresh token when the reply was lost (REF-03)."""
+    """The token call: once more with the same refresh token when the reply was lost (REF-03).
+
+    No call begins that could outlive the lease: two with one refresh token would look like theft (REF-07).
+    """
+    last_start = time.monotonic() + _LAST_START_SECONDS
     try:
-        return _call_with_either_secret(connection)
+        return _call_with_either_secret(connection, last_start=last_start)
     except ProviderUnavailable as error:
-        if not error.outcome_unknown:
+        if not error.outcome_unknown or time.monotonic() > last_start:
             raise
         log.warning("refresh reply lost, asking once more", connection=str(connection.pk))
-        return _call_with_either_secret(connection)
+        return _call_with_either_secret(connection, last_start=last_start)
 
 
-def _call_with_either_secret(connection: Connection) -> TokenResponse:
+def _call_with_either_secret(connection: Connection, *, last_start: float) -> TokenResponse:
     client = connection.client
     sealed = connection.refresh_token
     if client is None or sealed is None:
@@ -88,6 +102,9 @@ def _call_with_either_secret(connection: Connection) -> TokenResponse:
     except ProviderRefused as error:
         if error.verdict != Verdict.CLIENT_WRONG or client.next_client_secret is None:
             raise
+        if time.monotonic() > last_start:
+            sentence = "No time was left to try the other client secret."
+            raise ProviderUnavailable(sentence, evidence=error.evidence) from error
         return call(is_next=True)
 
 
@@ -139,8 +156,10 @@ def _gone_reason(connection: Connection, now: datetime) -> str:
 
 def _client_wrong(connection: Connection, error: ProviderRefused, *, now: datetime) -> None:
     """Our fault: one alarm on the integration, no customer is marked (REF-14)."""
-    _postpone(connection, until=now + _CLIENT_WRONG_PAUSE)
     client = connection.client
+    rejected_for = now - client.rejected_since if client and client.rejected_since else timedelta()
+    wait = min(rejected_for / _CLIENT_WRONG_SHARE, timedelta(seconds=_BACKOFF_MAX_SECONDS))
+    _postpone(connection, until=now + max(wait, _CLIENT_WRONG_PAUSE), at_use=now + _CLIENT_WRONG_PAUSE)
     if client is None:
         return
     with transaction.atomic():
@@ -166,7 +185,10 @@ def _end_alarm(client: ClientCredentials | None) -> None:
 
 
 def _unknown(connection: Connection, error: ProviderRefused, *, now: datetime) -> None:
-    tries = connection.unknown_refusals + 1
+    # One that a person asked for ahead of time is not one of the six: they are spread over an hour (REF-12).
+    not_before = connection.refresh_not_before
+    is_early = connection.unknown_refusals > 0 and not_before is not None and now < not_before
+    tries = connection.unknown_refusals + (0 if is_early else 1)
     since = connection.refresh_failing_since or now
     if tries >= UNKNOWN_TRIES and now - since >= _UNKNOWN_SPACING * (UNKNOWN_TRIES - 1):
         end_grant(connection, reason="refused_repeatedly", evidence=error.evidence)
@@ -181,13 +203,17 @@ def _failed(connection: Connection, error: ProviderError, *, now: datetime) -> N
     seconds = min(_BACKOFF_MAX_SECONDS, _BACKOFF_FIRST_SECONDS * 2 ** min(failures - 1, 10))
     until = now + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spread, not secrecy)
     since = connection.refresh_failing_since or now
-    _postpone(connection, until=until, refresh_failures=failures, refresh_failing_since=since)
+    at_use = min(until, now + _USE_BACKOFF_MAX)
+    _postpone(connection, until=until, at_use=at_use, refresh_failures=failures, refresh_failing_since=since)
     _mark_failing(connection, since=since, now=now, evidence=error.evidence)
 
 
-def _postpone(connection: Connection, *, until: datetime, **columns: Any) -> None:
+def _postpone(
+    connection: Connection, *, until: datetime, at_use: datetime | None = None, **columns: Any
+) -> None:
+    """The sweep asks again from until on, and a use from at_use on, which is the same unless given."""
     Connection.objects.filter(pk=connection.pk, token_version=connection.token_version).update(
-        refresh_not_before=until, next_refresh_at=until, updated_at=timezone.now(), **columns
+        refresh_not_before=at_use or until, next_refresh_at=until, updated_at=timezone.now(), **columns
     )
 
 
