@@ -59,7 +59,7 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
                 "disconnected_at": now,
             },
             event=EventType.CONNECTION_DELETED,
-            members={"revocation": Revoked.UNSUPPORTED.value},
+            members={"revocation": _without_revocation(connection).value},
             is_silent=revocation is not None,  # the event comes when the provider has answered
         )
         if not ended:
@@ -94,24 +94,36 @@ def _remember_tokens(connection: Connection) -> PendingRevocation | None:
     )
 
 
+def _without_revocation(connection: Connection) -> Revoked:
+    """What the event tells when no revocation is to follow."""
+    is_stored = connection.access_token is not None or connection.refresh_token is not None
+    if connection.client is None or not is_stored or _would_end_others(connection):
+        return Revoked.UNSUPPORTED
+    return Revoked.FAILED  # there are tokens, and no key opens them
+
+
 def _would_end_others(connection: Connection) -> bool:
     """Whether there is nothing to revoke with, or revoking would end other connections to the same account."""
     rules = connection.integration.provider.revocation
     if rules is None:
         return True
-    if not rules.shared_by_account or not connection.provider_account_id:
+    if not rules.shared_by_account:
         return False
     account_id = connection.provider_account_id
     return connection.client is None or is_account_used(connection.client, account_id, besides=connection.pk)
 
 
 def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid.UUID | None = None) -> bool:
-    """Whether a living connection, through whichever integration, holds this client's grant on the account."""
+    """Whether a living connection, through whichever integration, holds this client's grant on the account.
+
+    An account that is not known, here or there, may be the same one.
+    """
     made_with = Connection.objects.listed().filter(
         integration__provider_id=client.integration.provider_id, client__client_id=client.client_id
     )
-    on_account = made_with.filter(provider_account_id=account_id)
-    return (on_account if besides is None else on_account.exclude(pk=besides)).exists()
+    may_be_same = Q(provider_account_id__in=["", account_id]) if account_id else Q()
+    others = made_with.filter(may_be_same)
+    return (others if besides is None else others.exclude(pk=besides)).exists()
 
 
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
@@ -146,6 +158,8 @@ def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
 def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
     """(outcome, evidence); outcome None asks for another try."""
     connection = revocation.connection
+    if _would_end_others(connection):
+        return Revoked.UNSUPPORTED, "the account has been connected again meanwhile"
     try:
         outcome = provider_calls.revoke(
             connection.integration.provider,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Event
@@ -148,3 +149,40 @@ def test_ref_23_an_idle_connection_is_put_off_to_a_day_and_then_refreshed(
     )
     tasks.refresh_due()
     assert asked == [str(idle.pk)]
+
+
+def test_a_late_revocation_does_not_kill_the_connection_made_meanwhile(
+    connected: MakeConnection, at_sandbox: Any
+) -> None:
+    """At HubSpot a revocation takes the app off the account, whoever holds the newest tokens."""
+    at_sandbox.control("POST", "/_control/faults", {"match": REVOKE, "times": 1, "status": 503, "body": ""})
+    revocation = connections.disconnect(connected(), actor=ACTOR)
+    assert revocation is not None
+    assert connections.carry_out_revocation(revocation) is None
+    again = connected()
+    PendingRevocation.objects.update(next_attempt_at=timezone.now())
+    assert connections.carry_out_revocation(revocation) == Revoked.UNSUPPORTED
+    assert len(revocations(at_sandbox)) == 1
+    assert Event.objects.get(type="connection.deleted").data["revocation"] == "unsupported"
+    assert connections.check(again).status == Status.ACTIVE
+
+
+def test_an_account_that_is_not_known_may_be_the_one_that_others_use(
+    connected: MakeConnection, at_sandbox: Any
+) -> None:
+    kept, unknown = connected("one"), connected("two")
+    Connection.objects.filter(pk=unknown.pk).update(provider_account_id="", is_identity_known=False)
+    assert connections.disconnect(unknown, actor=ACTOR) is None
+    Connection.objects.filter(pk=kept.pk).update(provider_account_id="", is_identity_known=False)
+    third = connected("three")
+    assert connections.disconnect(third, actor=ACTOR) is None
+    assert revocations(at_sandbox) == []
+
+
+def test_tokens_that_no_key_opens_are_told_as_a_revocation_that_failed(world: World, settings: Any) -> None:
+    made = factories.connection(world)
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    assert connections.disconnect(made, actor=ACTOR) is None
+    row = Connection.objects.get(pk=made.pk)
+    assert (row.status, row.access_token, row.refresh_token) == (Status.DISCONNECTED, None, None)
+    assert Event.objects.get(type="connection.deleted").data["revocation"] == "failed"
