@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 
 from egress.aio import AsyncResponse
@@ -77,21 +78,28 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
     """Send a reply through ASGI, chunk by chunk, as fast as the partner reads and no faster.
 
     A reply that breaks off is left unfinished, upon which the server closes the connection: the partner sees
-    a broken reply, not a short good one.
+    a broken reply, not a short good one. So is one that the partner does not take for PROXY_IDLE_SECONDS.
     """
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
-    upstream = reply.upstream
-    if upstream is None or upstream.is_complete:
-        body = reply.content if upstream is None else reply.content + upstream.read_buffered()
-        await send({"type": "http.response.body", "body": body})
-        return
-    watch.start()
+    clock = asyncio.get_running_loop().time
+    idle: float = settings.PROXY_IDLE_SECONDS
     try:
-        async for chunk in reply.chunks():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except (EgressError, PartnerGone):
+        async with asyncio.timeout(idle) as limit:
+            await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
+            upstream = reply.upstream
+            if upstream is None or upstream.is_complete:
+                body = reply.content if upstream is None else reply.content + upstream.read_buffered()
+                await send({"type": "http.response.body", "body": body})
+                return
+            watch.start()
+            limit.reschedule(None)  # waiting for the provider has limits of its own
+            async for chunk in reply.chunks():
+                limit.reschedule(clock() + idle)
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                limit.reschedule(None)
+            limit.reschedule(clock() + idle)
+            await send({"type": "http.response.body", "body": b""})
+    except (EgressError, PartnerGone, TimeoutError):
         return
-    await send({"type": "http.response.body", "body": b""})
 
 
 class ProxiedResponse(StreamingHttpResponse):
