@@ -2,7 +2,6 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-export PATCHBAY_DATA_DIR ?= var
 
 .PHONY: run test check check-full format lock messages clean
 

@@ -12,12 +12,13 @@ from cryptography.fernet import Fernet
 
 _DEFAULTS = {
     "PATCHBAY_ENV": "development",
-    "PATCHBAY_DATA_DIR": tempfile.mkdtemp(prefix="patchbay-test-"),
     "SECRET_KEY": secrets.token_urlsafe(50),
     "FERNET_KEYS": Fernet.generate_key().decode(),
     "PUBLIC_URL": "http://localhost:8000",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
 }
 
+# Always a folder of its own: a suite must never write into an installation's.
+os.environ["PATCHBAY_DATA_DIR"] = tempfile.mkdtemp(prefix="patchbay-test-")
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)

@@ -22,7 +22,7 @@ ending = import_module("integrations.connections.disconnect")
 
 @pytest.mark.db
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(database.vendor == "sqlite", reason="SQLite has one writer at a time, so this cannot happen there; it runs on PostgreSQL")
+@pytest.mark.skipif(database.vendor == "sqlite", reason="SQLite has one writer at a time")
 def test_a_refresh_that_ends_meanwhile_does_not_fail_the_disconnect(world: World, monkeypatch: Any) -> None:
     made = factories.connection(world)
     monkeypatch.setattr(tasks.carry_out_revocation, "apply_async", lambda **_: None)
