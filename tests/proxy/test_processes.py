@@ -1,0 +1,159 @@
+"""Several web processes on one database, as they are deployed: one refresh, no error, no stale answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+
+from integrations.models import Connection
+from integrations.models.connection import Status
+from tests import factories
+from tests.egress.servers import replying
+from tests.factories import World
+from tests.proxy.calls import bearer, reply
+from tests.proxy.conftest import API, TOKEN, Serve
+from tests.proxy.servers import Served
+from tests.proxy.test_refreshes import calls_of, expired_unless, hubspot, token_of
+from tests.services import free_port
+from tests.suite import ROOT
+
+pytestmark = [pytest.mark.served, pytest.mark.slow]
+CALLS = 200
+START_SECONDS = 30.0
+
+
+@contextmanager
+def processes(count: int, *, upstream_port: int) -> Iterator[list[Served]]:
+    """Web processes of their own on the test database."""
+    ports = [free_port() for _ in range(count)]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "config.asgi:application",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+    ]
+    command += ["--no-proxy-headers", "--no-access-log", "--port"]
+    env = os.environ | {
+        "DATABASE_URL": _database_url(),
+        "UPSTREAM_MAP": json.dumps({API: f"http://127.0.0.1:{upstream_port}"}),
+        "LOG_LEVEL": "ERROR",
+    }
+    running = [
+        subprocess.Popen([*command, str(port)], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+        for port in ports
+    ]
+    try:
+        served = [Served(port) for port in ports]
+        for one in served:
+            _wait_for(one)
+        yield served
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(timeout=20)
+
+
+def _database_url() -> str:
+    settings = database.settings_dict
+    if database.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    return f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+
+
+def _wait_for(one: Served) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            assert one.call("GET", "/healthz").status == 200
+            return
+        except ConnectionError:
+            assert time.monotonic() < give_up_at, "a web process did not start"
+            time.sleep(0.1)
+
+
+def at_once(tasks: list[Any]) -> None:
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_ref_04_two_hundred_calls_on_an_expired_token_through_two_processes_cause_one_refresh(
+    at: World, provider: Serve
+) -> None:
+    factories.connection(at, "cust", access_token=TOKEN, expires_in=0)
+    upstream = provider(hubspot(expired_unless("token-1"), delay=0.5))
+    with processes(2, upstream_port=upstream.port) as served:
+        statuses: list[int] = []
+
+        def ask(one: Served) -> None:
+            statuses.append(one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status)
+
+        at_once([lambda one=served[number % 2]: ask(one) for number in range(CALLS)])
+    assert statuses == [200] * CALLS
+    calls, token_calls = calls_of(upstream)
+    assert len(token_calls) == 1
+    assert {token_of(call) for call in calls} == {"token-1"}
+    assert Connection.objects.get().token_version == 2
+
+
+def test_a_refresh_by_another_process_is_used_by_calls_that_were_rejected(at: World, provider: Serve) -> None:
+    """Each process finds out by itself that the token was rejected."""
+    factories.connection(at, "cust", access_token=TOKEN)
+    upstream = provider(hubspot(expired_unless("token-1"), delay=0.5))
+    with processes(2, upstream_port=upstream.port) as served:
+        statuses: list[int] = []
+
+        def ask(one: Served) -> None:
+            statuses.append(one.call("POST", "/proxy/hbdev/cust/x", bearer(at), b"{}").status)
+
+        at_once([lambda one=served[number % 2]: ask(one) for number in range(40)])
+    assert statuses == [200] * 40
+    assert len(calls_of(upstream)[1]) == 1
+
+
+def test_what_one_process_ends_has_ended_in_the_other(at: World, provider: Serve) -> None:
+    cust = factories.connection(at, "cust", access_token=TOKEN)
+    upstream = provider(replying(reply(body=b"ok")))
+    patience = 0.0 if database.vendor == "sqlite" else 2.2
+    with processes(2, upstream_port=upstream.port) as served:
+        for status, answer in ((Status.PAUSED, 423), (Status.ACTIVE, 200), (Status.RECONNECT_REQUIRED, 424)):
+            for one in served:
+                one.call("GET", "/proxy/hbdev/cust/x", bearer(at))
+            Connection.objects.filter(pk=cust.pk).update(status=status)
+            time.sleep(patience)
+            for one in served:
+                assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == answer
+
+
+def test_ref_27_warm_calls_do_not_wait_for_a_writer(at: World, provider: Serve) -> None:
+    factories.connection(at, "cust", access_token=TOKEN)
+    upstream = provider(replying(reply(body=b"ok")))
+    with processes(1, upstream_port=upstream.port) as (one,):
+        assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
+        with transaction.atomic():
+            Connection.objects.update(provider_account_name="another")
+            slowest = 0.0
+            ends = time.monotonic() + 2.0
+            while time.monotonic() < ends:
+                begun = time.monotonic()
+                assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
+                slowest = max(slowest, time.monotonic() - begun)
+        assert slowest < 0.5
