@@ -59,7 +59,7 @@ def test_ref_16_a_signal_with_other_meanings_needs_a_token_not_known_to_be_fresh
         (HUBSPOT, reply("401 X", JSON, body=b'{"category":"INVALID_AUTHENTICATION"}'), False),
         (HUBSPOT, reply("401 X", JSON, body=b"{}"), False),
         (HUBSPOT, reply("401 X", body=b"<html>"), True),
-        (HUBSPOT, reply("401 X", JSON, b"Content-Encoding: gzip", body=gzip.compress(E401)), True),
+        (HUBSPOT, reply("401 X", JSON, b"Content-Encoding: gzip", body=gzip.compress(E401, mtime=0)), True),
         (HUBSPOT, reply("401 X", JSON, b"Content-Encoding: deflate", body=zlib.compress(E401)), True),
         (HUBSPOT, reply("401 X", JSON, b"Content-Encoding: gzip", body=gzip.compress(b"{}", mtime=0)), False),
         (HUBSPOT, reply("401 X", JSON, b"Content-Encoding: br", body=b"\x0b\x02"), True),
