@@ -161,13 +161,14 @@ def _store(attempt: AuthorizationAttempt, granted: _Granted) -> None:
 
 def _locked(attempt: AuthorizationAttempt) -> Connection:
     """The connection to fill, if its integration is still there: by id, since a name may be reused (CAL-11)."""
-    integration = Integration.objects.select_for_update().filter(
+    # no_key: rows that refer to the integration may still be made, else their makers could wait for us in a ring
+    integration = Integration.objects.select_for_update(no_key=True).filter(
         pk=attempt.link.integration_id, is_enabled=True
     )
     connection = (
         Connection.objects.living()
         .select_related("integration", "customer", "partner")
-        .select_for_update(of=("self",))
+        .select_for_update(of=("self",), no_key=True)
         .filter(pk=attempt.link.connection_id, integration__in=integration, partner__is_active=True)
         .first()
     )

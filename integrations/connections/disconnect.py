@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
-from integrations.catalogue import TemplateError
+from integrations.catalogue import TemplateError, UnknownProvider
 from integrations.errors import ConnectionNotFound, ProviderError
 from integrations.models import ClientCredentials, Connection, ConnectLink, PendingRevocation
 from integrations.models.connection import Status
@@ -77,7 +77,7 @@ def _lock(connection_id: uuid.UUID) -> None:
 
 def _remember_tokens(connection: Connection) -> PendingRevocation | None:
     """Keep the tokens, sealed for their new row, until the provider was told."""
-    can_revoke = connection.client is not None and not _would_end_others(connection)
+    can_revoke = connection.client is not None and _may_revoke(connection)
     opened = tokens.open_tokens(connection) if can_revoke else {}
     if not opened or connection.client is None:
         return None
@@ -97,9 +97,18 @@ def _remember_tokens(connection: Connection) -> PendingRevocation | None:
 def _without_revocation(connection: Connection) -> Revoked:
     """What the event tells when no revocation is to follow."""
     is_stored = connection.access_token is not None or connection.refresh_token is not None
-    if connection.client is None or not is_stored or _would_end_others(connection):
+    if connection.client is None or not is_stored or not _may_revoke(connection):
         return Revoked.UNSUPPORTED
     return Revoked.FAILED  # there are tokens, and no key opens them
+
+
+def _may_revoke(connection: Connection) -> bool:
+    try:
+        return not _would_end_others(connection)
+    except (
+        UnknownProvider
+    ):  # local deletion always succeeds (REF-32); the job asks again when the entry is back
+        return True
 
 
 def _would_end_others(connection: Connection) -> bool:
@@ -134,7 +143,8 @@ def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
     )
     is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
     rows = PendingRevocation.objects.filter(pk=revocation_id)
-    if not rows.filter(is_free).update(lease_owner=owner, lease_expires_at=ends_at):
+    # Its next try moves away with the lease: a row that breaks its worker must not stand first for ever.
+    if not rows.filter(is_free).update(lease_owner=owner, lease_expires_at=ends_at, next_attempt_at=ends_at):
         return None
     revocation = rows.select_related(
         "connection__integration", "connection__customer", "connection__partner", "client__integration"
@@ -158,9 +168,9 @@ def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
 def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
     """(outcome, evidence); outcome None asks for another try."""
     connection = revocation.connection
-    if _would_end_others(connection):
-        return Revoked.UNSUPPORTED, "the account has been connected again meanwhile"
     try:
+        if _would_end_others(connection):
+            return Revoked.UNSUPPORTED, "the account has been connected again meanwhile"
         outcome = provider_calls.revoke(
             connection.integration.provider,
             client=tokens.client_authentication(revocation.client),
@@ -174,6 +184,8 @@ def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
         return None, error.evidence
     except UnreadableSecret:
         return None, "the stored token cannot be read"
+    except UnknownProvider:
+        return None, "the provider's catalogue entry is gone"
     except TemplateError as error:
         return Revoked.FAILED, str(error)
     return outcome, ""

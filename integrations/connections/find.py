@@ -96,9 +96,11 @@ def check_name(name: str) -> str:
 def ensure_for_link(customer: Customer, integration: Integration, *, name: str) -> Connection:
     """The living connection of that name, or a new pending one that holds no secret.
 
-    Call inside a transaction: a link and its pending connection are made together.
+    Call inside a transaction, until whose end the row is locked: a link and its pending connection are made
+    together, and neither a purge nor another import comes between the look and the change.
     """
-    wanted = Connection.objects.living().filter(customer=customer, integration=integration, name=name)
+    living = Connection.objects.living().filter(customer=customer, integration=integration, name=name)
+    wanted = living.select_for_update(no_key=True)
     for _ in range(2):
         found = wanted.first()
         if found is not None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
-from integrations.catalogue import TemplateError
+from integrations.catalogue import TemplateError, UnknownProvider
 from integrations.errors import IntegrationsError
 from integrations.models import Connection
 from integrations.models.connection import Status
@@ -52,6 +52,8 @@ def complete_identity(connection: Connection) -> bool:
     connection = load(connection.pk)
     if connection.is_identity_known or connection.client is None or connection.status != Status.ACTIVE:
         return connection.is_identity_known
+    if not _claim(connection):
+        return False
     try:
         token = tokens.ensure_fresh(connection.pk)
         identity = provider_calls.identify(
@@ -61,10 +63,9 @@ def complete_identity(connection: Connection) -> bool:
             values=connection.config_values(),
             bound_to=connection.provider_account_id,
         )
-    except (IntegrationsError, UnreadableSecret, TemplateError) as error:
+    except (IntegrationsError, UnreadableSecret, TemplateError, UnknownProvider) as error:
         evidence = getattr(error, "evidence", "") or type(error).__name__
         log.warning("account look-up failed", connection=str(connection.pk), evidence=evidence)
-        _put_off(connection)
         return False
     store_identity(connection, identity)
     return True
@@ -78,8 +79,10 @@ def due_for_identity(now: datetime) -> QuerySet[Connection]:
     ).order_by("identity_next_try_at")
 
 
-def _put_off(connection: Connection) -> None:
+def _claim(connection: Connection) -> bool:
+    """Move the next try away before this one: whatever becomes of it, no other is begun meanwhile."""
     wait = min(_FIRST_WAIT * 2 ** min(connection.identity_tries, 10), _LONGEST_WAIT)
-    Connection.objects.filter(pk=connection.pk).update(
-        identity_tries=F("identity_tries") + 1, identity_next_try_at=timezone.now() + wait
+    untouched = Connection.objects.filter(pk=connection.pk, identity_tries=connection.identity_tries)
+    return bool(
+        untouched.update(identity_tries=F("identity_tries") + 1, identity_next_try_at=timezone.now() + wait)
     )
