@@ -45,15 +45,12 @@ def hide_answers(folder: Path) -> None:
         answers.replace(folder / "demo.json.pending")
 
 
-def prepare(folder: Path) -> dict[str, str]:
-    """Write or complete the `.env` and return its values. Secrets are made once; ports follow the environment."""
-    path = folder / ".env"
-    values = {**_secrets(), **_read(path)}
-    port = os.environ.get("PORT") or values.get("WEB_PORT") or "8000"
-    sandbox_port = os.environ.get("SANDBOX_PORT") or values.get("SANDBOX_PORT") or "8100"
-    values |= _of_ports(port, sandbox_port)
-    _write(path, values)
-    return values
+def values(folder: Path) -> dict[str, str]:
+    """What the `.env` holds or will hold. Secrets are made once; ports follow the environment."""
+    known = {**_secrets(), **_read(folder / ".env")}
+    port = os.environ.get("PORT") or known.get("WEB_PORT") or "8000"
+    sandbox_port = os.environ.get("SANDBOX_PORT") or known.get("SANDBOX_PORT") or "8100"
+    return known | _of_ports(port, sandbox_port)
 
 
 def _secrets() -> dict[str, str]:
@@ -95,8 +92,9 @@ def _read(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip().strip("'") for name, value in pairs}
 
 
-def _write(path: Path, values: dict[str, str]) -> None:
-    """Replace the file in one step; only its owner can read it."""
+def write(folder: Path, values: dict[str, str]) -> None:
+    """Replace the `.env` in one step; only its owner can read it."""
+    path = folder / ".env"
     text = "# Made by `make run` for development. Delete it, and the database beside it, to begin anew.\n"
     text += "".join(f"{name}='{value}'\n" for name, value in sorted(values.items()))
     temporary = path.with_suffix(".new")

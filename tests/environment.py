@@ -4,8 +4,10 @@ Loaded by `-p tests.environment` (pyproject.toml), which comes earlier than any 
 caller has set win, so that the `db`-marked tests can be pointed at PostgreSQL and Redis.
 """
 
+import atexit
 import os
 import secrets
+import shutil
 import tempfile
 
 from cryptography.fernet import Fernet
@@ -19,6 +21,8 @@ _DEFAULTS = {
 }
 
 # Always a folder of its own: a suite must never write into an installation's.
-os.environ["PATCHBAY_DATA_DIR"] = tempfile.mkdtemp(prefix="patchbay-test-")
+_folder = tempfile.mkdtemp(prefix="patchbay-test-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["PATCHBAY_DATA_DIR"] = _folder
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)
