@@ -22,6 +22,15 @@ class ExactText(serializers.CharField):
         return data
 
 
+class Text(serializers.CharField):
+    """A JSON string without the spaces around it; a number is no string."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class WholeNumber(serializers.IntegerField):
     """A JSON integer: neither a string of digits nor true."""
 

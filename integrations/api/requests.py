@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.identifiers import MAX_CHARACTERS
-from integrations.api.fields import Body, ExactText, TrueOrFalse, WholeNumber
+from integrations.api.fields import Body, ExactText, Text, TrueOrFalse, WholeNumber
 from integrations.connect import LinkRequest
 from integrations.connections import Adoption
 from integrations.models.connection import DEFAULT_NAME
@@ -49,7 +49,7 @@ def _connection_name() -> ExactText:
 class CustomerBody(Body):
     """What customers are called on our pages; the identifier itself is never shown to them."""
 
-    displayName = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    displayName = Text(required=False, allow_blank=True, max_length=200)
     email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
 
 
