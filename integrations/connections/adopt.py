@@ -64,6 +64,7 @@ def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, act
             now=timezone.now(),
             keeps_refresh_token=False,
         )
+        columns["token_stored_at"] = None  # its age is not known, so a rejection counts at once (REF-17)
         if adoption.never_expires:  # the importer knows better than the provider's usual lifetime (TOK-21)
             columns.update(access_token_lifetime=None, access_token_expires_at=None, next_refresh_at=None)
         Connection.objects.filter(pk=connection.pk).update(

@@ -69,7 +69,10 @@ def check(connection: Connection) -> Connection:
     try:
         identity = _ask(connection, token.secret.reveal())
     except ProviderReplyUnreadable:
-        # The provider does not take the token: a refresh tells a dead grant from a token that went bad.
+        # The provider does not take the token: a refresh tells a dead grant from a token that went bad. Somebody
+        # asks, so that it happens for a young token too, which may have been imported a moment ago.
+        if connection.refresh_token is not None:
+            tokens.refresh_now(connection.pk)
         token = tokens.ensure_fresh(connection.pk, rejected_version=token.version)
         try:
             identity = _ask(connection, token.secret.reveal())
