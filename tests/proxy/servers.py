@@ -38,9 +38,10 @@ class RawReply:
 
 @dataclass
 class Served:
-    """A running platform."""
+    """A running platform. pid: its process, where it has one of its own."""
 
     port: int
+    pid: int = 0
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=15)

@@ -19,11 +19,11 @@ from django.db import transaction
 from integrations.models import Connection
 from integrations.models.connection import Status
 from tests import factories
-from tests.egress.servers import replying
+from tests.egress.servers import Conversation, replying
 from tests.factories import World
 from tests.proxy.calls import bearer, reply
 from tests.proxy.conftest import API, TOKEN, Serve
-from tests.proxy.servers import Served
+from tests.proxy.servers import Served, read_reply
 from tests.proxy.test_refreshes import calls_of, expired_unless, hubspot, token_of
 from tests.services import free_port
 from tests.suite import ROOT
@@ -58,7 +58,7 @@ def processes(count: int, *, upstream_port: int) -> Iterator[list[Served]]:
         for port in ports
     ]
     try:
-        served = [Served(port) for port in ports]
+        served = [Served(port, process.pid) for port, process in zip(ports, running, strict=True)]
         for one in served:
             _wait_for(one)
         yield served
@@ -157,3 +157,45 @@ def test_ref_27_warm_calls_do_not_wait_for_a_writer(at: World, provider: Serve) 
                 assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
                 slowest = max(slowest, time.monotonic() - begun)
         assert slowest < 0.5
+
+
+def memory_mib(one: Served) -> float:
+    with open(f"/proc/{one.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+def test_prx_22_half_a_gigabyte_each_way_takes_no_memory(at: World, provider: Serve) -> None:
+    factories.connection(at, "cust", access_token=TOKEN)
+    size, piece = 500_000_000, b"x" * 1_000_000
+
+    def handler(talk: Conversation) -> None:
+        if talk.read_until(b"\r\n\r\n").startswith(b"GET"):
+            talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            talk.send(*[piece] * (size // len(piece)))
+            return
+        left, buffer = size - len(talk._buffer), bytearray(1_000_000)
+        while left and (taken := talk.sock.recv_into(buffer)):
+            left -= taken
+        talk.send(reply(body=b"%d" % left))
+
+    upstream = provider(handler)
+    with processes(1, upstream_port=upstream.port) as (one,):
+        head = f"Host: localhost\r\nAuthorization: Bearer {at.api_key}\r\n"
+        with one.connect() as sock:  # once before it counts
+            sock.sendall(f"GET /proxy/hbdev/cust/x HTTP/1.1\r\n{head}\r\n".encode())
+            sock.recv(65536)
+        before = most = memory_mib(one)
+        with one.connect() as sock:
+            sock.sendall(f"GET /proxy/hbdev/cust/x HTTP/1.1\r\n{head}\r\n".encode())
+            received, buffer = 0, bytearray(1_000_000)
+            while received < size and (taken := sock.recv_into(buffer)):
+                received += taken
+                most = max(most, memory_mib(one))
+        assert received >= size
+        with one.connect() as sock:
+            sock.sendall(f"PUT /proxy/hbdev/cust/x HTTP/1.1\r\n{head}Content-Length: {size}\r\n\r\n".encode())
+            for _ in range(size // len(piece)):
+                sock.sendall(piece)
+                most = max(most, memory_mib(one))
+            assert read_reply(sock).body == b"0"
+        assert most - before < 12
