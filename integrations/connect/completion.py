@@ -219,6 +219,7 @@ def _write(connection: Connection, attempt: AuthorizationAttempt, granted: _Gran
         status_reason=reason,
         status_evidence=evidence[:500],
         status_before_pause="",
+        reason_before_pause="",
         client=attempt.client,
         connection_config=attempt.connection_config,
         captured=granted.captured,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from accounts.audit import Actor
 from accounts.models.audit import ActorKind
 from accounts.models.event import EventType
@@ -28,33 +26,42 @@ _PAUSED_BY = {
 
 
 def pause(connection: Connection, *, actor: Actor) -> Connection:
-    """Stop all use; tokens are kept and not refreshed. Doing it twice is no error."""
-    _require_made(connection)
-    states.change(
-        connection.pk,
-        to=Status.PAUSED,
-        actor=actor,
-        reason=_PAUSED_BY.get(actor.kind, "paused_by_staff"),
-        only_if={"status": connection.status},
-        also={"status_before_pause": connection.status},
-    )
-    return load(connection.pk)
+    """Stop all use; tokens are kept and not refreshed. Doing it twice is no error.
+
+    What is happening to the connection meanwhile (a refresh that fails, or works again) does not undo it.
+    """
+    connection = load(connection.pk)
+    while connection.status != Status.PAUSED:
+        _require_made(connection)
+        states.change(
+            connection.pk,
+            to=Status.PAUSED,
+            actor=actor,
+            reason=_PAUSED_BY.get(actor.kind, "paused_by_staff"),
+            evidence=connection.status_evidence,
+            only_if={"status": connection.status},
+            also={
+                "status_before_pause": connection.status,
+                "reason_before_pause": connection.status_reason,
+            },
+        )
+        connection = load(connection.pk)
+    return connection
 
 
 def resume(connection: Connection, *, actor: Actor) -> Connection:
-    """Allow use again; what was broken before the pause is still broken."""
+    """Allow use again; what was broken before the pause is still broken, and for the same reason."""
+    connection = load(connection.pk)
     _require_made(connection)
     if connection.status == Status.PAUSED:
-        before = Status(connection.status_before_pause or Status.ACTIVE)
         states.change(
             connection.pk,
-            to=before,
+            to=Status(connection.status_before_pause or Status.ACTIVE),
             actor=actor,
+            reason=connection.reason_before_pause,
+            evidence=connection.status_evidence,
             only_if={"status": Status.PAUSED},
-            also={
-                "status_before_pause": "",
-                "next_refresh_at": timezone.now() if connection.refresh_token else None,
-            },
+            also={"status_before_pause": "", "reason_before_pause": ""},
             event=EventType.CONNECTION_UPDATED,
         )
     return load(connection.pk)

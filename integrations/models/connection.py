@@ -89,6 +89,7 @@ class Connection(models.Model):
     status_reason = models.CharField(max_length=40, blank=True)
     status_evidence = models.CharField(max_length=500, blank=True, help_text="One masked line for staff.")
     status_before_pause = models.CharField(max_length=24, blank=True)
+    reason_before_pause = models.CharField(max_length=40, blank=True, default="", db_default="")
     connection_config = models.JSONField(default=dict, blank=True)
     captured = models.JSONField(
         default=dict, blank=True, help_text="What the provider told beside the tokens."

@@ -119,6 +119,9 @@ def store(connection: Connection, response: TokenResponse, *, now: datetime) -> 
             states.change(
                 connection.pk, to=Status.ACTIVE, actor=_ACTOR, only_if={"status": Status.REFRESH_FAILING}
             )
+            Connection.objects.filter(
+                pk=connection.pk, status=Status.PAUSED, status_before_pause=Status.REFRESH_FAILING
+            ).update(status_before_pause=Status.ACTIVE, reason_before_pause="")
             _end_alarm(connection.client)
     if not stored:
         log.warning("refresh result discarded, the row had moved on", connection=str(connection.pk))
