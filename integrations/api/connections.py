@@ -81,6 +81,12 @@ class OneConnection(PartnerView):
             raise ConnectionNotFound("No such connection.")
         return connections.find_by_uuid(self.credential, known)
 
+    def usable_connection(self, connection_id: str) -> Connection:
+        """One whose integration is switched on: off means no use, by whichever name it is called."""
+        connection = self.connection(connection_id)
+        integration_for(self.credential, connection.integration.slug)
+        return connection
+
 
 class ConnectionView(OneConnection):
     """One connection."""
@@ -120,7 +126,7 @@ class RefreshView(OneConnection):
     )
     def post(self, request: Request, connection_id: str) -> Response:
         """A temporary failure answers 503 and leaves the connection as it was."""
-        connection = tokens.refresh_now(self.connection(connection_id).pk)
+        connection = tokens.refresh_now(self.usable_connection(connection_id).pk)
         return Response(connection_data(connection))
 
 
@@ -137,7 +143,7 @@ class CheckView(OneConnection):
     )
     def post(self, request: Request, connection_id: str) -> Response:
         """200 when the provider took the token."""
-        return Response(connection_data(connections.check(self.connection(connection_id))))
+        return Response(connection_data(connections.check(self.usable_connection(connection_id))))
 
 
 class PauseView(OneConnection):
@@ -202,7 +208,7 @@ class TokenView(OneConnection):
     )
     def get(self, request: Request, connection_id: str) -> Response:
         """For credentials with `tokens:read` alone; each call is an entry in the audit trail."""
-        token = connections.hand_out(self.connection(connection_id), actor=self.actor)
+        token = connections.hand_out(self.usable_connection(connection_id), actor=self.actor)
         reply: dict[str, Any] = {
             "accessToken": token.secret.reveal(),
             "tokenType": token.token_type,
