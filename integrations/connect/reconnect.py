@@ -17,7 +17,9 @@ from integrations.representation import connection_of_reconnect_url
 def open_reconnect(signed: str) -> str:
     """The path of a fresh connect link for the connection that the signed URL names.
 
-    Raises NotFound for a signature that is not ours, LinkUnusable for a connection that is no more.
+    The URL has no end of its own, so it serves only while the customer is needed: once the connection works, it
+    is as used up as the link that it became. Raises NotFound for a signature that is not ours, LinkUnusable for
+    a connection that works or is no more.
     """
     connection_id = connection_of_reconnect_url(signed[:500])
     if connection_id is None:
@@ -29,6 +31,8 @@ def open_reconnect(signed: str) -> str:
     )
     if connection is None or connection.status == Status.DISCONNECTED:
         raise LinkUnusable("revoked")
+    if connection.status == Status.ACTIVE:
+        raise LinkUnusable("used")
     return path_of(link_for(connection, actor=Actor.customer(connection.customer)))
 
 

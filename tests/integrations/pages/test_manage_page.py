@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import Partner
 from integrations import connect
-from integrations.models import Connection, ManageLink
+from integrations.models import Connection, Integration, ManageLink
 from integrations.models.connection import Status
+from integrations.representation import reconnect_url
 from tests.integrations.pages.conftest import ACTOR, MakeLink, make_active, make_customer, token_in
 
 pytestmark = pytest.mark.django_db
@@ -122,8 +123,7 @@ def test_an_expired_link_is_410_and_an_unknown_one_404(browser: Client, path: st
 def test_a_signed_reconnect_address_becomes_a_link_for_people_only(
     browser: Client, connection: Connection
 ) -> None:
-    from integrations.representation import reconnect_url
-
+    Connection.objects.update(status=Status.RECONNECT_REQUIRED)
     address = urlsplit(reconnect_url(connection)).path
     before = connection.connect_links.count()
     assert browser.get(address, headers={"Purpose": "prefetch"}).status_code == 204
@@ -133,3 +133,21 @@ def test_a_signed_reconnect_address_becomes_a_link_for_people_only(
     assert reply.status_code == 302
     assert connection.connect_links.count() == before + 1
     assert b"Reconnect HubSpot" in browser.get(reply["Location"]).content
+
+
+def test_a_reconnect_address_is_used_up_once_the_connection_works(
+    browser: Client, connection: Connection
+) -> None:
+    before = connection.connect_links.count()
+    reply = browser.get(urlsplit(reconnect_url(connection)).path, headers={"Accept": "application/json"})
+    assert (reply.status_code, reply.json()["code"]) == (410, "link_used")
+    assert connection.connect_links.count() == before
+
+
+def test_a_provider_that_left_the_catalogue_does_not_spoil_the_page(
+    browser: Client, path: str, connection: Connection
+) -> None:
+    Integration.objects.update(provider_id="gone")
+    page = browser.get(path)
+    assert page.status_code == 200
+    assert b"Blue Bottle portal" not in page.content
