@@ -5,13 +5,18 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from accounts.models import Credential
+from integrations import catalogue
 from integrations.errors import NotFound
 from integrations.models import Integration
 
 
 def integrations_of(credential: Credential) -> QuerySet[Integration]:
-    """The enabled integrations that staff granted to the credential."""
-    return Integration.objects.filter(grants__credential=credential, is_enabled=True)
+    """The enabled integrations that staff granted to the credential.
+
+    One whose provider left the catalogue can do nothing, and must not spoil the list of the others.
+    """
+    known = [provider.id for provider in catalogue.all_providers()]
+    return Integration.objects.filter(grants__credential=credential, is_enabled=True, provider_id__in=known)
 
 
 def integration_for(credential: Credential, slug: str) -> Integration:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import audit, customers, identifiers
 from accounts.audit import Actor
 from accounts.models import Partner
-from integrations import connections
+from integrations import catalogue, connections
 from integrations.catalogue import Provider
 from integrations.connect.links import MIN_SECONDS, token_digest
 from integrations.connect.reconnect import link_for, path_of
@@ -87,9 +87,11 @@ def find_manage_link(token: str) -> ManageLink:
 
 
 def manage_entries(link: ManageLink) -> tuple[ManageEntry, ...]:
-    """The customer's connections, oldest first."""
+    """The customer's connections, oldest first; without those whose provider left the catalogue."""
+    known = [provider.id for provider in catalogue.all_providers()]
     rows = Connection.objects.listed().select_related("integration", "customer", "partner")
-    return tuple(_entry(row) for row in rows.filter(customer=link.customer).order_by("created_at"))
+    own = rows.filter(customer=link.customer, integration__provider_id__in=known)
+    return tuple(_entry(row) for row in own.order_by("created_at"))
 
 
 def _entry(connection: Connection) -> ManageEntry:

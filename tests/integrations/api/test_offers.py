@@ -6,6 +6,7 @@ from typing import Any
 
 from django.test import Client
 
+from integrations.models import IntegrationGrant
 from tests import factories
 from tests.factories import CLIENT_SECRET, World
 from tests.integrations.api.conftest import Api, of, problem, same_but_for_the_request
@@ -45,6 +46,13 @@ def test_lists_hold_what_was_granted_and_is_switched_on(api: Api, world: World) 
     world.integration.save()
     assert api.get(INTEGRATIONS).json()["results"] == []
     problem(api.get(f"{INTEGRATIONS}/hbdev"), 404, "not_found")
+
+
+def test_a_provider_that_left_the_catalogue_does_not_spoil_the_list(api: Api, world: World) -> None:
+    orphan = factories.integration("orphan", "gone")
+    IntegrationGrant.objects.create(credential=world.credential, integration=orphan)
+    assert [row["appSlug"] for row in api.get(INTEGRATIONS).json()["results"]] == ["hbdev"]
+    problem(api.get(f"{INTEGRATIONS}/orphan"), 404, "not_found")
 
 
 def test_foreign_and_unknown_integrations_look_alike(api: Api) -> None:
