@@ -15,6 +15,7 @@ from django.utils import timezone
 from egress.aio import AsyncResponse, Timeouts
 from egress.errors import ConnectFailed, InvalidReply, ReplyLost
 from egress.urls import Target
+from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired
 from integrations.tokens import AccessToken
 from proxy import credentials, expired, headers, retries
 from proxy.credentials import Field
@@ -87,12 +88,16 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
 
 
 async def _fresh(plane: DataPlane, route: Route, call: Call, rejected: AccessToken) -> AccessToken:
-    token = await plane.refreshes.fresh(
-        route.connection_id,
-        provider_id=route.provider.id,
-        wait_seconds=min(header_timeout(route, call.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
-        rejected_version=rejected.version,
-    )
+    try:
+        token = await plane.refreshes.fresh(
+            route.connection_id,
+            provider_id=route.provider.id,
+            wait_seconds=min(header_timeout(route, call.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+            rejected_version=rejected.version,
+        )
+    except (ConnectionNotFound, ConnectionPaused, ReconnectRequired):
+        route.has_ended = True
+        raise
     if token.version > route.token.version:  # another call may have brought a later one already
         route.token = token
     return token

@@ -52,7 +52,7 @@ def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
     except (Problem, IntegrationsError):
         return None
     route = cache.routes.get((caller.credential.pk, request.selector))
-    if route is None:
+    if route is None or route.has_ended:
         return None
     plane.credentials_used.note(caller.credential.pk)
     return HotCall(request, route)

@@ -24,10 +24,15 @@ DEFAULT_HEADER_TIMEOUT_SECONDS = 30
 
 
 class Route:
-    """Where one connection's calls go, and what they carry. `token` alone changes: after a refresh."""
+    """Where one connection's calls go, and what they carry.
+
+    `token` changes after a refresh; `has_ended` becomes true when a refresh has told that the connection may
+    not be used, so that a cache which does not see the database's changes at once makes no further call.
+    """
 
     __slots__ = (
-        "added_fields", "connection_id", "destination", "header_timeout_seconds", "places", "provider", "token",
+        "added_fields", "connection_id", "destination", "has_ended", "header_timeout_seconds", "places", "provider",
+        "token",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +53,7 @@ class Route:
             provider.api.response_header_timeout_seconds or DEFAULT_HEADER_TIMEOUT_SECONDS
         )
         self.token = token
+        self.has_ended = False
 
     @property
     def api(self) -> Api:

@@ -117,7 +117,7 @@ class ProxyView(APIView):
         generation = cache.generation()
         key = (caller.credential.pk, selector)
         known: Route | None = cache.routes.get(key)
-        if known is not None:
+        if known is not None and not known.has_ended:
             return known
         route = await self.plane.reads.run(routes.resolve, caller.credential, selector)
         if route.fresh_seconds(now := timezone.now()) <= 0:

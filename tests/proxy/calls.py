@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
+from django.db import connection as database
+
+from proxy.cache import TTL_SECONDS
 from tests.factories import World
 
 
@@ -30,3 +34,9 @@ def reply(status: str = "200 OK", *fields: bytes, body: bytes = b"") -> bytes:
 def problem(body: bytes) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(body)
     return parsed
+
+
+def wait_until_seen() -> None:
+    """A change in the database is seen by the next call on SQLite, elsewhere after the cache's two seconds."""
+    if database.vendor != "sqlite":
+        time.sleep(TTL_SECONDS + 0.1)

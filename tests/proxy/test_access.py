@@ -21,7 +21,7 @@ from proxy import plane
 from tests import factories
 from tests.egress.servers import replying
 from tests.factories import ACTOR, World
-from tests.proxy.calls import bearer, head_of, problem, reply
+from tests.proxy.calls import bearer, head_of, problem, reply, wait_until_seen
 from tests.proxy.conftest import TOKEN, Serve
 from tests.proxy.servers import RawReply, Served
 
@@ -219,6 +219,7 @@ def test_the_status_of_the_connection_decides(
     upstream = provider(replying(reply(body=b"ok")))
     assert by_passthrough(platform, bearer(at)).status == 200
     Connection.objects.filter(pk=cust.pk).update(status=status)
+    wait_until_seen()
     for door in DOORS:
         got = door(platform, bearer(at))
         assert (got.status, problem(got.body)["code"]) == code
@@ -260,7 +261,7 @@ def _deactivate(at: World, cust: Connection) -> None:
         (_disable, 404),
     ],
 )
-def test_what_ends_ends_with_the_very_next_call_on_sqlite(
+def test_what_ends_ends_with_the_very_next_call_on_sqlite_and_in_two_seconds_elsewhere(
     platform: Served, at: World, cust: Connection, provider: Serve, end: Any, status: int
 ) -> None:
     upstream = provider(replying(reply(body=b"ok")))
@@ -269,6 +270,7 @@ def test_what_ends_ends_with_the_very_next_call_on_sqlite(
         assert by_envelope(platform, bearer(at)).status == 200
     before = len(upstream.requests)
     end(at, cust)
+    wait_until_seen()
     assert by_passthrough(platform, bearer(at)).status == status
     assert by_envelope(platform, bearer(at)).status == status
     assert b"/x" not in b"".join(head_of(request)[0] for request in upstream.requests[before:])
@@ -281,6 +283,7 @@ def test_an_issued_token_ends_with_its_row(
     issued, _ = credentials.issue_token(at.credential, now=timezone.now())
     assert by_passthrough(platform, {"Authorization": f"Bearer {issued}"}).status == 200
     IssuedToken.objects.all().delete()
+    wait_until_seen()
     assert by_passthrough(platform, {"Authorization": f"Bearer {issued}"}).status == 401
 
 

@@ -21,7 +21,7 @@ from integrations.models.connection import Status
 from tests import factories
 from tests.egress.servers import Conversation, replying
 from tests.factories import World
-from tests.proxy.calls import bearer, reply
+from tests.proxy.calls import bearer, reply, wait_until_seen
 from tests.proxy.conftest import API, TOKEN, Serve
 from tests.proxy.servers import Served, read_reply
 from tests.proxy.test_refreshes import calls_of, expired_unless, hubspot, token_of
@@ -132,13 +132,12 @@ def test_a_refresh_by_another_process_is_used_by_calls_that_were_rejected(at: Wo
 def test_what_one_process_ends_has_ended_in_the_other(at: World, provider: Serve) -> None:
     cust = factories.connection(at, "cust", access_token=TOKEN)
     upstream = provider(replying(reply(body=b"ok")))
-    patience = 0.0 if database.vendor == "sqlite" else 2.2
     with processes(2, upstream_port=upstream.port) as served:
         for status, answer in ((Status.PAUSED, 423), (Status.ACTIVE, 200), (Status.RECONNECT_REQUIRED, 424)):
             for one in served:
                 one.call("GET", "/proxy/hbdev/cust/x", bearer(at))
             Connection.objects.filter(pk=cust.pk).update(status=status)
-            time.sleep(patience)
+            wait_until_seen()
             for one in served:
                 assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == answer
 
