@@ -47,7 +47,7 @@ class InvalidUrl(DestinationRefused, ValueError):
 
 class InvalidRequest(DestinationRefused):
     """Not sent, because HTTP cannot carry it; or broken off unfinished, because a streamed content was not
-    of the length stated. The message names the field."""
+    of the length stated or stalled. The message names the field."""
 
     proxy_error = "http_request_error"
 

@@ -43,7 +43,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_connection", "_deadline", "_error", "_limits", "_loop", "_protocol", "_timer", "_upload",
+        "_awaits_content", "_connection", "_deadline", "_error", "_limits", "_loop", "_protocol", "_timer", "_upload",
         "ends", "has_sent", "host", "payload",
     )  # fmt: skip
 
@@ -58,6 +58,7 @@ class Exchange:
         self._deadline: asyncio.TimerHandle | None = None
         self._upload: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
+        self._awaits_content = False
         self.has_sent = False
         self.host = host
         self.ends = ends
@@ -159,9 +160,11 @@ class Exchange:
 
     async def _send_chunks(self, body: AsyncIterator[bytes], content_length: int | None) -> None:
         sent = 0
+        self._awaits_content = True
         async for chunk in body:
             if not chunk:
                 continue
+            self._awaits_content = False
             sent += len(chunk)
             if content_length is None:
                 chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
@@ -170,6 +173,8 @@ class Exchange:
             await self._put(chunk)
             if self.payload is None:
                 self._wait_at_most(self._limits.idle, self._headers_late)
+            self._awaits_content = True
+        self._awaits_content = False
         if content_length is None:
             await self._put(b"0\r\n\r\n")
         elif sent < content_length:
@@ -188,7 +193,10 @@ class Exchange:
         self._timer = self._loop.call_at(min(self._loop.time() + seconds, self.ends), callback)
 
     def _headers_late(self) -> None:
-        self._fail(HeadersTimeout(f"{self.host} did not answer in time."))
+        if self._awaits_content:
+            self._fail(InvalidRequest("The content did not arrive in time."))
+        else:
+            self._fail(HeadersTimeout(f"{self.host} did not answer in time."))
 
     def _total_over(self) -> None:
         self._fail(ReplyAborted(f"The reply of {self.host} took too long as a whole.", timed_out=True))

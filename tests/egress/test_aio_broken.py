@@ -131,9 +131,15 @@ async def test_content_that_stalls_ends_by_the_idle_timeout(serve: Serve, client
             conversation.server.client_closed.set() if conversation.wait_for_close() else None
         )
     )
-    with pytest.raises(HeadersTimeout):
+    with pytest.raises(InvalidRequest):
         await fetch(client, "POST", body=pieces(b"a", b"b", pause=2), content_length=2)
     assert await closed(server)
+
+
+async def test_a_server_that_does_not_take_the_content_is_late(serve: Serve, client: AsyncClient) -> None:
+    serve(lambda conversation: time.sleep(2))
+    with pytest.raises(HeadersTimeout):
+        await fetch(client, "POST", body=pieces(*[b"x" * 1_000_000] * 20), content_length=20_000_000)
 
 
 async def test_an_early_reply_comes_back_while_content_is_still_to_send(

@@ -1,4 +1,4 @@
-"""A partner that stops reading holds up nobody but itself."""
+"""A partner that stalls holds up nobody but itself, and the failure is named its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from proxy import plane
 from tests.egress.servers import Conversation
 from tests.factories import World
+from tests.proxy.calls import problem
 from tests.proxy.conftest import Serve
 from tests.proxy.servers import Served, read_reply
 
@@ -47,6 +48,26 @@ def test_a_partner_that_does_not_read_is_let_go(
         assert tasks_of_calls() == 0
         assert {here.envelopes for here in plane._planes.values()} == {0}
         assert not read_reply(sock).is_whole
+
+
+def test_content_that_stalls_amid_a_long_upload_is_the_partners_failure(
+    platform: Served, at: World, provider: Serve, settings: Any
+) -> None:
+    settings.PROXY_IDLE_SECONDS = 0.5
+
+    def handler(talk: Conversation) -> None:
+        talk.read_until(b"never")
+
+    provider(handler)
+    with platform.connect() as sock:
+        sock.sendall(
+            f"PUT {ROOT}/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {at.api_key}\r\n"
+            "Content-Length: 10000000\r\n\r\n".encode()
+            + b"x" * 300_000
+        )
+        got = read_reply(sock)
+    assert (got.status, problem(got.body)["code"]) == (400, "invalid_request")
+    assert got.get("Proxy-Status") == "patchbay; error=http_request_error"
 
 
 def tasks_of_calls() -> int:
