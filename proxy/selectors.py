@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 from uuid import UUID
 
-from accounts.api.problems import invalid
+from accounts.api.problems import Problem, invalid
 from integrations.connections.find import parse_uuid
 
 ROOT = b"/proxy/"
@@ -41,7 +41,9 @@ class PassthroughPath(NamedTuple):
 
     @classmethod
     def of(cls, raw_path: bytes) -> PassthroughPath:
-        """Raises Problem for a path that is not ASCII."""
+        """Raises Problem for a path that is not ASCII, or begins with ROOT only when it is decoded."""
+        if not raw_path.startswith(ROOT):
+            raise Problem("not_found")
         slug, _, after = raw_path[len(ROOT) :].partition(b"/")
         raw_identifier, slash, rest = after.partition(b"/")
         try:

@@ -65,3 +65,12 @@ def test_a_connection_name_may_be_any_text() -> None:
     assert selector_of(b"/proxy/hbdev/cust/x", None, "Büro".encode()).name == "Büro"
     with pytest.raises(Problem):
         selector_of(b"/proxy/hbdev/cust/x", None, b"\xff")
+
+
+@pytest.mark.parametrize(
+    "raw_path", [b"/%70roxy/hbdev/cust/x", b"/proxy%2Fhbdev/cust/x", b"//proxy/hbdev/cust/x"]
+)
+def test_a_path_that_is_the_proxys_only_when_decoded_is_not_cut(raw_path: bytes) -> None:
+    with pytest.raises(Problem) as caught:
+        PassthroughPath.of(raw_path)
+    assert caught.value.code == "not_found"
