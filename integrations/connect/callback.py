@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from datetime import timedelta
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
@@ -19,6 +20,8 @@ from integrations.oauth.callback import Callback, parse_callback
 #: how long a parallel callback waits for the first one's outcome
 WAIT_SECONDS = 25.0
 _POLL_SECONDS = 0.1
+#: one that was claimed this long ago has no outcome because its process is gone; nobody waits for it
+_ABANDONED_AFTER = timedelta(minutes=2)
 
 #: English here and for programs; the pages translate
 SENTENCES = {
@@ -132,9 +135,13 @@ def _outcome_of_the_first(attempt: AuthorizationAttempt) -> AuthorizationAttempt
     give_up_at = time.monotonic() + WAIT_SECONDS
     while True:
         attempt.refresh_from_db()
-        if attempt.finished_at is not None or time.monotonic() >= give_up_at:
+        if attempt.finished_at is not None or time.monotonic() >= give_up_at or _is_abandoned(attempt):
             return attempt
         time.sleep(_POLL_SECONDS)
+
+
+def _is_abandoned(attempt: AuthorizationAttempt) -> bool:
+    return attempt.claimed_at is not None and timezone.now() - attempt.claimed_at > _ABANDONED_AFTER
 
 
 def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
@@ -162,12 +169,14 @@ def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
 
 
 def result_url(finished: Finished) -> str | None:
-    """returnUrl with `status` and `UUID` merged into its query, or None when the partner gave none."""
+    """returnUrl with `status` and `UUID` merged into its query, or None when the partner gave none.
+
+    The partner's own parameters stay as they were written: a signature over them must still hold.
+    """
     if not finished.link.return_url:
         return None
     parts = urlsplit(finished.link.return_url)
     ours = {"status": finished.outcome, "UUID": str(finished.link.connection_id)}
-    kept = [
-        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours
-    ]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))
+    pairs = parts.query.split("&") if parts.query else []
+    kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in ours]
+    return urlunsplit(parts._replace(query="&".join([*kept, urlencode(ours)])))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 from django.db import DatabaseError
 from django.db import connection as database_connection
+from django.utils import timezone
 
 from integrations import connect
 from integrations.connect import LinkRequest
@@ -137,3 +140,29 @@ def test_con_17_forty_unfinished_flows_leave_one_cookie_and_the_newest_still_fin
     assert len(connect.browser_cookie()) + len(browser.secret) < 100
     for url in urls[-5:]:
         assert browser.come_back(browser.consent(url)).outcome == "connected"
+
+
+@pytest.mark.django_db
+def test_cal_03_nobody_waits_for_an_exchange_whose_process_is_gone(
+    at_sandbox: Any, make_link: MakeLink, browser: Browser
+) -> None:
+    query = browser.consent(browser.leave(make_link()))
+    AuthorizationAttempt.objects.update(
+        claimed_at=timezone.now() - timedelta(minutes=3), outcome="exchanging"
+    )
+    begun = time.monotonic()
+    finished = browser.come_back(query)
+    assert (finished.outcome, finished.is_repeat) == ("failed", True)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("own", ["a=1%2F2", "sig=%E9~%7E", "flag", "q=x+y", "a;b", "=", "a=1&a=2", ""])
+def test_the_partners_own_query_comes_back_as_it_was_written(
+    at_sandbox: Any, make_link: MakeLink, browser: Browser, own: str
+) -> None:
+    new = make_link(return_url=f"https://app.example.com/done?{own}&status=stale&%55UID=stale#end")
+    url = connect.result_url(browser.walk(new))
+    uuid = new.link.connection_id
+    lead = f"{own}&" if own else "&"
+    assert url == f"https://app.example.com/done?{lead}status=connected&UUID={uuid}#end"
