@@ -15,17 +15,21 @@ from integrations.oauth.errors import IssuerMismatch
 from sealing import Secret
 
 
-def prove(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str) -> dict[str, str]:
-    """The values that the entry captures from the callback. Raises ConnectFailed before any network call."""
-    oauth = attempt.client.integration.provider.oauth
-    if oauth.issuer:
+def check_sender(attempt: AuthorizationAttempt, answer: Callback) -> None:
+    """Whether the server that was asked has answered, be it with an error (RFC 9207). Raises ConnectFailed."""
+    issuer = attempt.client.integration.provider.oauth.issuer
+    if issuer:
         try:
-            check_issuer(oauth.issuer, answer.iss, promised=False)
+            check_issuer(issuer, answer.iss, promised=False)
         except IssuerMismatch as error:
             raise ConnectFailed("issuer_mismatch", "") from error
+
+
+def prove(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str) -> dict[str, str]:
+    """The values that the entry captures from the callback. Raises ConnectFailed before any network call."""
     if not answer.code:
         raise ConnectFailed("bad_response", "The answer holds no code.")
-    if oauth.callback_hmac == "shopify":
+    if attempt.client.integration.provider.oauth.callback_hmac == "shopify":
         _check_shopify(attempt, query_string)
     return _captured(attempt, query_string)
 

@@ -54,6 +54,7 @@ class _Granted:
 def complete(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str) -> None:
     """Bring a claimed attempt to its outcome; never raises what a provider or a caller can cause."""
     try:
+        callback_proof.check_sender(attempt, answer)
         if answer.error:
             _told_error(attempt, answer)
             return

@@ -149,3 +149,13 @@ def test_another_issuer_in_the_callback_is_refused_before_any_call(xero: Any) ->
     assert xero.server.requests == []
     xero.leave()
     assert xero.come_back(iss="https://identity.xero.com").outcome == "connected"
+
+
+def test_an_error_of_another_issuer_is_not_taken_for_the_customers_no(xero: Any) -> None:
+    """RFC 9207 section 2.4 speaks of error responses too."""
+    xero.leave()
+    finished = xero.come_back(iss="https://identity.evil.example", code="", error="access_denied")
+    assert (finished.outcome, finished.reason) == ("failed", "issuer_mismatch")
+    xero.leave()
+    finished = xero.come_back(iss="https://identity.xero.com", code="", error="access_denied")
+    assert finished.outcome == "denied"
