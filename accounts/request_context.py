@@ -61,7 +61,7 @@ def address_from(remote: str, forwarded_for: str, trusted: tuple[str, ...]) -> s
             parsed = ipaddress.ip_address(hop)
         except ValueError:
             break
-        address = str(parsed)
+        address = str(parsed).partition("%")[0]  # a zone names an interface, and PostgreSQL's inet has none
         if not any(parsed in network for network in networks):
             break
     return address

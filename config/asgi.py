@@ -7,6 +7,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-from proxy.entry import data_plane  # noqa: E402 (Django must have loaded)
+from django.conf import settings  # noqa: E402 (Django must have loaded)
 
-application = data_plane(django_application)
+from accounts.content_limit import limited  # noqa: E402
+from proxy.entry import data_plane  # noqa: E402
+
+application = data_plane(limited(django_application, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))

@@ -22,6 +22,8 @@ PROXIES = ("10.0.0.0/8", "192.0.2.7")
         ("10.0.0.1", "198.51.100.1, nonsense", PROXIES, "10.0.0.1"),
         ("", "", PROXIES, None),
         ("::1", "", (), "::1"),
+        ("fe80::1%eth0", "", (), "fe80::1"),
+        ("10.0.0.1", "fe80::1%x';--, 10.0.0.2", PROXIES, "fe80::1"),
     ],
 )
 def test_the_address_is_the_last_hop_that_is_no_trusted_proxy(
