@@ -35,6 +35,7 @@ SENTENCES = {
     "integration_gone": _("This integration was removed while you were away."),
     "issuer_mismatch": _("The answer came from another server than the one you were sent to."),
     "link_used": _("This link has been used in the meantime."),
+    "link_revoked": _("Whoever made the link has taken it back. Nothing was connected."),
     "bad_parameter": _("The provider's answer holds a value that cannot be right."),
     "error": _("The provider reports a problem."),
     "stored_failed": _("The connection could not be stored. Please try again."),

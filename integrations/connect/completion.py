@@ -243,7 +243,8 @@ def _spend(attempt: AuthorizationAttempt) -> None:
     """The first successful completion spends the link, by one conditional UPDATE."""
     unspent = ConnectLink.objects.filter(pk=attempt.link_id, completed_at=None, revoked_at=None)
     if not unspent.update(completed_at=timezone.now(), failed_at=None, failure_reason=""):
-        raise ConnectFailed("link_used", "")
+        was_used = ConnectLink.objects.filter(pk=attempt.link_id).exclude(completed_at=None).exists()
+        raise ConnectFailed("link_used" if was_used else "link_revoked", "")
 
 
 def _tell(connection: Connection, *, before: Status, is_refreshable: bool) -> None:
