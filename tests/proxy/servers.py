@@ -130,12 +130,13 @@ def _read_chunked(sock: socket.socket, buffer: bytes) -> tuple[bytes, bool]:
 def served() -> Iterator[Served]:
     """Serve config.asgi on a free loopback port, on a thread and loop of its own."""
     from config.asgi import application
+    from proxy.protocol import BoundedProtocol
 
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         proxy_headers=False,
         server_header=False,
         date_header=False,

@@ -45,7 +45,7 @@ def processes(count: int, *, upstream_port: int) -> Iterator[list[Served]]:
         "--loop",
         "uvloop",
         "--http",
-        "httptools",
+        "proxy.protocol:BoundedProtocol",
     ]
     command += ["--no-proxy-headers", "--no-access-log", "--port"]
     env = os.environ | {
