@@ -104,7 +104,7 @@ if _database["ENGINE"].endswith("sqlite3"):
 else:
     _database.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 0,
-        "max_size": env.int("DATABASE_POOL_SIZE", default=20),
+        "max_size": env.int("DATABASE_POOL_SIZE", default=40),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connections
 from django.utils import timezone
 
 from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired, RefreshUnavailable
@@ -94,8 +95,20 @@ def ensure_fresh(
             return opened(connection)  # due, not expired, and somebody else is at it
         if time.monotonic() >= give_up_at:
             raise RefreshUnavailable("Another process is still refreshing the access token.", retry_after=5)
+        _hold_no_connection()
         sleep(pause)
         pause = min(pause * 1.5, _POLL_MAX_SECONDS)
+
+
+def _hold_no_connection() -> None:
+    """Give pooled database connections back while waiting: the one who refreshes must be able to store.
+
+    The refresher keeps its own during the token call, for the same reason: what a provider has rotated must
+    never wait for a free connection. SQLite has no pool; inside a transaction there is nothing to give back.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor != "sqlite" and not connection.in_atomic_block:
+            connection.close()
 
 
 def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connection:
