@@ -125,10 +125,12 @@ def _would_end_others(connection: Connection) -> bool:
 def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid.UUID | None = None) -> bool:
     """Whether a living connection, through whichever integration, holds this client's grant on the account.
 
-    An account that is not known, here or there, may be the same one.
+    An account that is not known, here or there, may be the same one. One whose grant is gone has nothing to lose.
     """
-    made_with = Connection.objects.listed().filter(
-        integration__provider_id=client.integration.provider_id, client__client_id=client.client_id
+    made_with = Connection.objects.filter(
+        status__in=[Status.ACTIVE, Status.REFRESH_FAILING, Status.PAUSED],
+        integration__provider_id=client.integration.provider_id,
+        client__client_id=client.client_id,
     )
     may_be_same = Q(provider_account_id__in=["", account_id]) if account_id else Q()
     others = made_with.filter(may_be_same)

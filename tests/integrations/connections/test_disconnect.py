@@ -186,3 +186,14 @@ def test_tokens_that_no_key_opens_are_told_as_a_revocation_that_failed(world: Wo
     row = Connection.objects.get(pk=made.pk)
     assert (row.status, row.access_token, row.refresh_token) == (Status.DISCONNECTED, None, None)
     assert Event.objects.get(type="connection.deleted").data["revocation"] == "failed"
+
+
+def test_a_connection_whose_grant_is_gone_stands_in_no_revocation_s_way(
+    connected: MakeConnection, at_sandbox: Any, world: World
+) -> None:
+    """Also when its account was never known: it has no grant that revoking could end."""
+    factories.connection(world, "dead", status=Status.RECONNECT_REQUIRED, status_reason="revoked_at_provider")
+    Connection.objects.filter(customer__foreign_identifier="dead").update(
+        provider_account_id="", is_identity_known=False
+    )
+    assert connections.disconnect(connected("living"), actor=ACTOR) is not None
