@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts import request_context
@@ -27,4 +28,9 @@ class RequestContextMiddleware:
             structlog.contextvars.clear_contextvars()
             request_context.leave(token)
         response.headers.setdefault(request_context.REQUEST_ID_HEADER, request_id)
+        if settings.SECURE_HSTS_SECONDS:
+            # Django's own waits for a request that came by TLS, which ends before us.
+            response.headers.setdefault(
+                "Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"
+            )
         return response

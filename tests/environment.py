@@ -26,3 +26,9 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["PATCHBAY_DATA_DIR"] = _folder
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)
+
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if _worker.startswith("gw") and os.environ.get("CACHE_URL", "").startswith("redis"):
+    # Each parallel worker empties its cache before each test: never another worker's.
+    _server = os.environ["CACHE_URL"].rpartition("/")[0]
+    os.environ["CACHE_URL"] = f"{_server}/{2 + int(_worker.removeprefix('gw'))}"
