@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
+from django.db import connection as database
 from django.utils import timezone
 
 from accounts import audit
@@ -46,6 +47,8 @@ _CLIENT_WRONG_SHARE = 4
 #: from then on a failing refresh is a status of its own even while the old token lives
 FAILING_AFTER = timedelta(minutes=15)
 _USABLE = [Status.ACTIVE, Status.REFRESH_FAILING]
+#: seconds between the tries to store a pair; the compare-and-swap holds however long it takes
+_STORE_WAITS = (0.2, 1.0, 3.0)
 
 
 def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[[], datetime]) -> None:
@@ -62,7 +65,7 @@ def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[
     except TemplateError as error:  # a value that the token endpoint's address needs is not there (any more)
         _failed(connection, ProviderError("The provider cannot be asked.", evidence=str(error)), now=clock())
     else:
-        store(connection, response, now=clock())
+        _store_surely(connection, response, now=clock())
     finally:
         lease.release(connection.pk, owner)
 
@@ -106,6 +109,21 @@ def _call_with_either_secret(connection: Connection, *, last_start: float) -> To
             sentence = "No time was left to try the other client secret."
             raise ProviderUnavailable(sentence, evidence=error.evidence) from error
         return call(is_next=True)
+
+
+def _store_surely(connection: Connection, response: TokenResponse, *, now: datetime) -> None:
+    """What the provider has rotated exists nowhere else: a database that is busy or away is asked again."""
+    for wait in _STORE_WAITS:
+        try:
+            store(connection, response, now=now)
+            return
+        except OperationalError as error:
+            if database.in_atomic_block:
+                raise
+            log.error("tokens not stored yet", connection=str(connection.pk), error=type(error).__name__)
+            database.close()
+            time.sleep(wait)
+    store(connection, response, now=now)
 
 
 def store(connection: Connection, response: TokenResponse, *, now: datetime) -> bool:
