@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Q, Value
-from django.db.models.functions import Now
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
@@ -20,6 +19,7 @@ from integrations.errors import ConnectionNotFound, ProviderError
 from integrations.models import ClientCredentials, Connection, ConnectLink, PendingRevocation
 from integrations.models.connection import Status
 from integrations.provider_calls import Revoked
+from integrations.tokens import lease
 from integrations.tokens.refresh import load
 from sealing import UnreadableSecret, seal
 
@@ -105,10 +105,8 @@ def _without_revocation(connection: Connection) -> Revoked:
 def _may_revoke(connection: Connection) -> bool:
     try:
         return not _would_end_others(connection)
-    except (
-        UnknownProvider
-    ):  # local deletion always succeeds (REF-32); the job asks again when the entry is back
-        return True
+    except UnknownProvider:
+        return True  # local deletion always succeeds (REF-32); the job asks again when the entry is back
 
 
 def _would_end_others(connection: Connection) -> bool:
@@ -140,13 +138,11 @@ def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
     """Try once. None: somebody else is at it, it is done already, or it will be tried again."""
     owner = uuid.uuid4()
-    ends_at = ExpressionWrapper(
-        Now() + Value(_LEASE, output_field=DurationField()), output_field=DateTimeField()
-    )
-    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    ends_at = lease.ends_at(_LEASE)
     rows = PendingRevocation.objects.filter(pk=revocation_id)
     # Its next try moves away with the lease: a row that breaks its worker must not stand first for ever.
-    if not rows.filter(is_free).update(lease_owner=owner, lease_expires_at=ends_at, next_attempt_at=ends_at):
+    claimed = {"lease_owner": owner, "lease_expires_at": ends_at, "next_attempt_at": ends_at}
+    if not rows.filter(lease.is_free()).update(**claimed):
         return None
     revocation = rows.select_related(
         "connection__integration", "connection__customer", "connection__partner", "client__integration"

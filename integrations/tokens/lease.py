@@ -1,4 +1,4 @@
-"""The lease on a connection's refresh: at most one holder, by the database's clock (design rule 2)."""
+"""Leases in rows: at most one holder, by the database's clock; above all that of a refresh (design rule 2)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ from integrations.models import Connection
 LEASE = timedelta(seconds=40)
 
 
+def is_free() -> Q:
+    """That nobody holds the lease of a row, or that it has run out, by the database's clock."""
+    return Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+
+
+def ends_at(duration: timedelta) -> ExpressionWrapper:
+    """The moment at which a lease taken now ends, by the database's clock."""
+    return ExpressionWrapper(
+        Now() + Value(duration, output_field=DurationField()), output_field=DateTimeField()
+    )
+
+
 def take(connection_id: UUID, *, token_version: int) -> UUID | None:
     """The owner id of a lease on that version of the tokens, or None when another holds it or was faster."""
     owner = uuid.uuid4()
-    ends_at = ExpressionWrapper(
-        Now() + Value(LEASE, output_field=DurationField()), output_field=DateTimeField()
-    )
-    is_free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
-    taken = Connection.objects.filter(is_free, pk=connection_id, token_version=token_version).update(
-        lease_owner=owner, lease_expires_at=ends_at
+    taken = Connection.objects.filter(is_free(), pk=connection_id, token_version=token_version).update(
+        lease_owner=owner, lease_expires_at=ends_at(LEASE)
     )
     return owner if taken else None
 
