@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from integrations import provider_calls
-from integrations.errors import ProviderRefused
 from integrations.models import AuthorizationAttempt
+from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.token_response import TokenResponse
-from integrations.oauth.verdicts import Verdict
-from integrations.tokens.openers import client_authentication
+from integrations.tokens.openers import with_either_secret
 
 
 def exchange(attempt: AuthorizationAttempt, *, code: str, values: dict[str, str]) -> TokenResponse:
@@ -20,19 +19,14 @@ def exchange(attempt: AuthorizationAttempt, *, code: str, values: dict[str, str]
     client = attempt.client
     verifier = attempt.code_verifier.open().reveal() if attempt.code_verifier else None
 
-    def call(*, is_next: bool) -> TokenResponse:
+    def call(authentication: ClientAuthentication) -> TokenResponse:
         return provider_calls.exchange_code(
             client.integration.provider,
-            client=client_authentication(client, is_next=is_next),
+            client=authentication,
             code=code,
             redirect_uri=attempt.redirect_uri,
             code_verifier=verifier,
             values=values,
         )
 
-    try:
-        return call(is_next=False)
-    except ProviderRefused as error:
-        if error.verdict != Verdict.CLIENT_WRONG or client.next_client_secret is None:
-            raise
-        return call(is_next=True)
+    return with_either_secret(client, call)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from integrations.errors import ProviderRefused
 from integrations.models import ClientCredentials, Connection, PendingRevocation
 from integrations.oauth.token_request import ClientAuthentication
+from integrations.oauth.verdicts import Verdict
 from sealing import Secret
+
+T = TypeVar("T")
 
 
 def client_secret(client: ClientCredentials, *, is_next: bool = False) -> Secret | None:
@@ -23,6 +30,26 @@ def client_authentication(client: ClientCredentials, *, is_next: bool = False) -
         method=oauth.token_endpoint_auth_method,
         basic_encoding=oauth.basic_encoding,
     )
+
+
+def with_either_secret(
+    client: ClientCredentials,
+    call: Callable[[ClientAuthentication], T],
+    *,
+    before_next: Callable[[ProviderRefused], None] | None = None,
+) -> T:
+    """Call with the client secret, and once more with the one that is being rotated in when our client is wrong.
+
+    before_next may raise instead. Raises what call raises, and sealing.UnreadableSecret.
+    """
+    try:
+        return call(client_authentication(client))
+    except ProviderRefused as error:
+        if error.verdict != Verdict.CLIENT_WRONG or client.next_client_secret is None:
+            raise
+        if before_next is not None:
+            before_next(error)
+        return call(client_authentication(client, is_next=True))
 
 
 def open_tokens(row: Connection | PendingRevocation) -> dict[str, str]:

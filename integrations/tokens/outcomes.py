@@ -21,10 +21,11 @@ from integrations.catalogue import TemplateError
 from integrations.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from integrations.models import ClientCredentials, Connection
 from integrations.models.connection import Status
+from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.token_response import TokenResponse
 from integrations.oauth.verdicts import Verdict
 from integrations.tokens import lease
-from integrations.tokens.openers import client_authentication
+from integrations.tokens.openers import with_either_secret
 from integrations.tokens.store import token_columns
 from sealing import UnreadableSecret
 
@@ -92,23 +93,20 @@ def _call_with_either_secret(connection: Connection, *, last_start: float) -> To
         raise UnreadableSecret("The connection holds no refresh token or no client.")
     refresh_token = sealed.open().reveal()
 
-    def call(*, is_next: bool) -> TokenResponse:
+    def call(authentication: ClientAuthentication) -> TokenResponse:
         return provider_calls.refresh(
             connection.integration.provider,
-            client=client_authentication(client, is_next=is_next),
+            client=authentication,
             refresh_token=refresh_token,
             values=connection.config_values(),
         )
 
-    try:
-        return call(is_next=False)
-    except ProviderRefused as error:
-        if error.verdict != Verdict.CLIENT_WRONG or client.next_client_secret is None:
-            raise
+    def require_time(error: ProviderRefused) -> None:
         if time.monotonic() > last_start:
             sentence = "No time was left to try the other client secret."
             raise ProviderUnavailable(sentence, evidence=error.evidence) from error
-        return call(is_next=True)
+
+    return with_either_secret(client, call, before_next=require_time)
 
 
 def _store_surely(connection: Connection, response: TokenResponse, *, now: datetime) -> None:

@@ -170,18 +170,11 @@ def opened(connection: Connection) -> AccessToken:
     sealed = connection.access_token
     if sealed is None:
         raise UnreadableSecret("No access token is stored.")
-    oauth = connection.integration.provider.oauth
-    due_at = expiry.refresh_due_at(
-        connection.access_token_expires_at,
-        lifetime=connection.access_token_lifetime,
-        margin=oauth.refresh_margin_seconds,
-        minimum_age=oauth.minimum_token_age_seconds,
-    )
     return AccessToken(
         sealed.open(),
         connection.token_type,
         connection.token_version,
-        due_at,
+        _due_at(connection),
         connection.access_token_expires_at,
     )
 
@@ -190,14 +183,18 @@ def _needs_refresh(connection: Connection, rejected_version: int | None, now: da
     if connection.token_version == rejected_version:
         stored_at = connection.token_stored_at
         return stored_at is None or now - stored_at > FRESHLY_REFRESHED or _is_expired(connection, now)
+    due_at = _due_at(connection)
+    return due_at is not None and now >= due_at
+
+
+def _due_at(connection: Connection) -> datetime | None:
     oauth = connection.integration.provider.oauth
-    due_at = expiry.refresh_due_at(
+    return expiry.refresh_due_at(
         connection.access_token_expires_at,
         lifetime=connection.access_token_lifetime,
         margin=oauth.refresh_margin_seconds,
         minimum_age=oauth.minimum_token_age_seconds,
     )
-    return due_at is not None and now >= due_at
 
 
 def _is_expired(connection: Connection, now: datetime) -> bool:
