@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit, customers, identifiers, origins
+from accounts import audit, credentials, customers, identifiers, origins
 from accounts.audit import Actor
 from accounts.models import Credential, Partner
 from integrations import catalogue
@@ -58,11 +57,6 @@ class NewLink:
         return f"<NewLink {self.link.pk}>"
 
 
-def token_digest(token: str) -> str:
-    """What is stored of a token of 256 random bits."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def create_link(
     partner: Partner,
     integration: Integration,
@@ -91,7 +85,7 @@ def create_link(
         )
         connection = ensure_for_link(customer, integration, name=request.connection_name)
         link = ConnectLink.objects.create(
-            token_sha256=token_digest(token),
+            token_sha256=credentials.sha256(token),
             partner=partner,
             integration=integration,
             connection=connection,
@@ -157,7 +151,7 @@ def find_link(token: str) -> ConnectLink:
     """The link of a token, in whatever state. Raises NotFound."""
     found = (
         ConnectLink.objects.select_related("integration", "connection__customer", "partner")
-        .filter(token_sha256=token_digest(token[:200]))
+        .filter(token_sha256=credentials.sha256(token[:200]))
         .first()
     )
     if found is None:

@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit, customers, identifiers
+from accounts import audit, credentials, customers, identifiers
 from accounts.audit import Actor
 from accounts.models import Partner
 from integrations import catalogue, connections
 from integrations.catalogue import Provider
-from integrations.connect.links import MIN_SECONDS, token_digest
+from integrations.connect.links import MIN_SECONDS
 from integrations.connect.reconnect import link_for, path_of
 from integrations.errors import ConnectionNotFound, InvalidInput, LinkUnusable, NotFound
 from integrations.models import Connection, ManageLink
@@ -63,7 +63,7 @@ def create_manage_link(
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         link = ManageLink.objects.create(
-            token_sha256=token_digest(token),
+            token_sha256=credentials.sha256(token),
             partner=partner,
             customer=customer,
             expires_at=timezone.now() + timedelta(seconds=seconds),
@@ -76,7 +76,7 @@ def find_manage_link(token: str) -> ManageLink:
     """The living manage link of a token. Raises NotFound, LinkUnusable."""
     found = (
         ManageLink.objects.select_related("customer", "partner")
-        .filter(token_sha256=token_digest(token[:200]))
+        .filter(token_sha256=credentials.sha256(token[:200]))
         .first()
     )
     if found is None:
