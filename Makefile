@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check check-full format lock messages clean
+.PHONY: run test check check-full bench format lock messages clean
 
 run: .venv/.runtime
 	@exec $(BIN)/python -m demo
@@ -16,6 +16,10 @@ check: .venv/.dev
 
 check-full: .venv/.dev
 	@$(BIN)/python -m tests.check --full
+
+# Measurements, never part of CI: a table, and var/bench.json. BENCH holds its arguments.
+bench: .venv/.dev
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format --quiet .

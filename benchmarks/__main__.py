@@ -1,0 +1,34 @@
+"""`make bench`: every measurement, or those that are named; prints tables and writes var/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+#: name -> the module whose `run(*, is_quick) -> rows of the report` measures it
+MEASUREMENTS: dict[str, str] = {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench BENCH=…", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help="default: all of them")
+    parser.add_argument("--quick", action="store_true", help="small sizes: whether it runs, not what it shows")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in MEASUREMENTS]:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
+    report: dict[str, Any] = {}
+    for name in arguments.names or MEASUREMENTS:
+        print(f"== {name}", flush=True)
+        report[name] = importlib.import_module(MEASUREMENTS[name]).run(is_quick=arguments.quick)
+    target = Path(os.environ.get("PATCHBAY_DATA_DIR", "var")) / "bench.json"
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"written to {target}")
+
+
+if __name__ == "__main__":
+    main()
