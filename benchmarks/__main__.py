@@ -16,7 +16,9 @@ MEASUREMENTS: dict[str, str] = {}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench BENCH=…", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help="default: all of them")
-    parser.add_argument("--quick", action="store_true", help="small sizes: whether it runs, not what it shows")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: whether it runs, not what it shows"
+    )
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in MEASUREMENTS]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
