@@ -6,11 +6,14 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
-#: name -> the module whose `run(*, is_quick) -> rows of the report` measures it
-MEASUREMENTS: dict[str, str] = {}
+#: name -> the module whose `run(*, is_quick) -> part of the report` measures it; its "problems" fail the run
+MEASUREMENTS: dict[str, str] = {
+    "million": "benchmarks.million",
+}
 
 
 def main() -> None:
@@ -30,6 +33,11 @@ def main() -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.write_text(json.dumps(report, indent=2) + "\n")
     print(f"written to {target}")
+    problems = [
+        problem for rows in report.values() if isinstance(rows, dict) for problem in rows.get("problems", ())
+    ]
+    if problems:
+        sys.exit("\n".join(f"PROBLEM  {problem}" for problem in problems))
 
 
 if __name__ == "__main__":
