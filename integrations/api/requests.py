@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -13,15 +12,23 @@ from accounts.identifiers import MAX_CHARACTERS
 from integrations.api.fields import Body, ExactText, Text, TrueOrFalse, WholeNumber
 from integrations.connect import LinkRequest
 from integrations.connections import Adoption
+from integrations.connections.adoption import LONGEST_LIFE
 from integrations.models.connection import DEFAULT_NAME
 
 _MAX_TOKEN_CHARACTERS = 16_384
-_HUNDRED_YEARS = timedelta(days=36_525)
 _IDENTIFIER_HELP = (
     f"Your own name for the customer: 1 to {MAX_CHARACTERS:,} characters, taken exactly as given."
 )
 _CONFIG_HELP = (
     "Values that the provider's addresses need, such as Shopify's shop; otherwise the customer is asked."
+)
+_PROVIDER_DATA_HELP = (
+    "What the provider told beside the tokens when the customer connected, by the names of its catalogue entry, such "
+    "as QuickBooks' realm_id or Pipedrive's api_domain_host; needed where calls need it."
+)
+_CLIENT_ID_HELP = (
+    "The OAuth client that the tokens were made with, when it is not the integration's current one. It must be one "
+    "of the integration's: no other client can refresh them."
 )
 
 
@@ -147,7 +154,7 @@ class ImportBody(_CustomerMembers):
     expiresIn = WholeNumber(
         required=False,
         min_value=0,
-        max_value=int(_HUNDRED_YEARS.total_seconds()),
+        max_value=int(LONGEST_LIFE.total_seconds()),
         help_text="Seconds that the access token still lives.",
     )
     expiresAt = serializers.DateTimeField(
@@ -155,9 +162,13 @@ class ImportBody(_CustomerMembers):
     )
     neverExpires = TrueOrFalse(required=False, help_text="The token has no end, and is never refreshed.")
     scopes = _names("What the customer has granted.")
+    providerData = serializers.DictField(
+        child=ExactText(max_length=1_024), required=False, help_text=_PROVIDER_DATA_HELP
+    )
+    clientId = ExactText(required=False, allow_blank=True, max_length=512, help_text=_CLIENT_ID_HELP)
 
     def validate_expiresAt(self, value: Any) -> Any:
-        if value > timezone.now() + _HUNDRED_YEARS:
+        if value > timezone.now() + LONGEST_LIFE:
             raise serializers.ValidationError("That is more than a hundred years away; use neverExpires.")
         return value
 
@@ -173,6 +184,8 @@ class ImportBody(_CustomerMembers):
             name=data["connectionName"],
             scopes=data.get("scopes", []),
             connection_config=data.get("connectionConfig", {}),
+            provider_data=data.get("providerData", {}),
+            client_id=data.get("clientId", ""),
             display_name=self.display_name(),
             email=self.email(),
         )

@@ -2,141 +2,226 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import random
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db import connection as database
 from django.utils import timezone
 
-from accounts import audit, customers
+from accounts import audit, customers, identifiers
 from accounts.audit import Actor
-from accounts.models import Partner
+from accounts.models import Customer, Partner
 from accounts.models.event import EventType
-from integrations import catalogue, states, tokens
-from integrations.catalogue import InvalidConnectionField, MissingValue
-from integrations.connections.find import check_name, ensure_for_link
-from integrations.errors import InvalidInput, NotFound
-from integrations.models import ClientCredentials, Connection, Integration
-from integrations.models.connection import DEFAULT_NAME, Status
-from integrations.oauth.errors import InvalidTokenValue
-from integrations.oauth.members import Members
-from integrations.oauth.token_response import TokenResponse
-from integrations.oauth.token_values import clean_token
+from integrations import states, tokens
+from integrations.connections.adoption import Adoption, Checked, check_adoption
+from integrations.connections.find import ensure_for_link
+from integrations.errors import InvalidInput
+from integrations.models import Connection, ConnectionNumber, Integration
+from integrations.models.connection import Status
+from integrations.tokens import lease
 from integrations.tokens.refresh import load
 
+#: a refresh token whose access token tells no end is tried within this time, so that a dead one shows soon
+VERIFIED_WITHIN = timedelta(hours=1)
+#: access tokens that are due already are not all renewed in the same second
+SPREAD = timedelta(minutes=10)
+_FRESH = random.SystemRandom()
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Adoption:
-    """One connection to adopt. Exactly one of expires_in (seconds), expires_at and never_expires is needed."""
 
-    foreign_identifier: str
-    access_token: str
-    refresh_token: str = ""
-    expires_in: int | None = None
-    expires_at: datetime | None = None
-    never_expires: bool = False
-    name: str = DEFAULT_NAME
-    scopes: list[str] = field(default_factory=list)
-    connection_config: dict[str, str] = field(default_factory=dict)
-    display_name: str = ""
-    email: str = ""
+class OnConflict(StrEnum):
+    """What becomes of tokens whose customer has a living connection of that name already."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+class Outcome(StrEnum):
+    """What adopting did, or would do."""
+
+    ADOPTED = "adopted"
+    REPLACED = "replaced"
+    ALREADY_THERE = "already there"
 
 
 def adopt(partner: Partner, integration: Integration, adoption: Adoption, *, actor: Actor) -> Connection:
     """Store the tokens as an active connection. Raises InvalidInput, and InvalidIdentifier of accounts."""
-    check_name(adoption.name)
-    client = _client(integration)
-    response = _as_response(integration, adoption)
-    config = _config(integration, adoption.connection_config)
-    with transaction.atomic():
-        customer = customers.ensure(
-            partner, adoption.foreign_identifier, display_name=adoption.display_name, email=adoption.email
-        )
-        connection = ensure_for_link(customer, integration, name=adoption.name)
-        if connection.status != Status.PENDING:
-            raise InvalidInput(
-                "userForeignIdentifier", "This customer already has a connection of that name."
-            )
-        columns = tokens.token_columns(
-            connection,
-            response,
-            oauth=integration.provider.oauth,
-            now=timezone.now(),
-            keeps_refresh_token=False,
-        )
-        columns["token_stored_at"] = None  # its age is not known, so a rejection counts at once (REF-17)
-        if adoption.never_expires:  # the importer knows better than the provider's usual lifetime (TOK-21)
-            columns.update(access_token_lifetime=None, access_token_expires_at=None, next_refresh_at=None)
-        Connection.objects.filter(pk=connection.pk).update(
-            **columns,
-            status=Status.ACTIVE,
-            client=client,
-            connection_config=config,
-            requested_scopes=integration.required_scopes(),
-            requested_optional_scopes=integration.optional_scopes(),
-            connected_at=timezone.now(),
-        )
-        connection = load(connection.pk)
-        audit.record("connection.imported", connection, actor=actor)
-        states.tell(connection, EventType.CONNECTION_CREATED)
+    _, connection = adopt_unless_there(
+        partner, integration, adoption, actor=actor, on_conflict=OnConflict.FAIL
+    )
     return connection
 
 
-def _client(integration: Integration) -> ClientCredentials:
+def adopt_unless_there(
+    partner: Partner,
+    integration: Integration,
+    adoption: Adoption,
+    *,
+    actor: Actor,
+    on_conflict: OnConflict = OnConflict.SKIP,
+) -> tuple[Outcome, Connection]:
+    """Adopt, all of it or nothing; running it again finds the connection already there.
+
+    Raises InvalidInput, NotFound for an integration without client, and InvalidIdentifier of accounts.
+    """
+    checked = check_adoption(integration, adoption)
     try:
-        return integration.current_client()
-    except ClientCredentials.DoesNotExist as error:
-        raise NotFound("This integration is not ready to be used.") from error
+        with transaction.atomic():
+            customer = customers.ensure(
+                partner, adoption.foreign_identifier, display_name=adoption.display_name, email=adoption.email
+            )
+            living = _living(customer, integration, adoption.name, is_locked=True)
+            outcome = _outcome(living, adoption, on_conflict)
+            if outcome == Outcome.ALREADY_THERE:
+                assert living is not None
+                return outcome, living
+            connection = living or _make(customer, integration, adoption)
+            _store(connection, integration, checked)
+            return outcome, _tell(connection, outcome, actor=actor)
+    except IntegrityError as error:
+        raise InvalidInput("UUID", "Something else made it at the same moment; try again.") from error
 
 
-def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:
-    return TokenResponse(
-        access_token=_clean(adoption.access_token, "accessToken"),
-        refresh_token=_clean(adoption.refresh_token, "refreshToken")
-        if adoption.refresh_token.strip()
-        else None,
-        token_type="bearer",  # noqa: S106 (a type, not a token)
-        expires_in=_lifetime(integration, adoption),
-        refresh_token_expires_in=None,
-        scopes=tuple(adoption.scopes) or None,
-        raw={},
-        members=Members({}),
+def foresee(
+    partner: Partner,
+    integration: Integration,
+    adoption: Adoption,
+    *,
+    on_conflict: OnConflict = OnConflict.SKIP,
+) -> Outcome:
+    """What adopt_unless_there would do now, with every check and without a write; raises as it does."""
+    check_adoption(integration, adoption)
+    identifiers.check_identifier(adoption.foreign_identifier)
+    customer = customers.find(partner, adoption.foreign_identifier)
+    living = None if customer is None else _living(customer, integration, adoption.name)
+    return _outcome(living, adoption, on_conflict)
+
+
+def _living(
+    customer: Customer, integration: Integration, name: str, *, is_locked: bool = False
+) -> Connection | None:
+    rows = Connection.objects.living().filter(customer=customer, integration=integration, name=name)
+    return (rows.select_for_update(no_key=True) if is_locked else rows).first()
+
+
+def _outcome(living: Connection | None, adoption: Adoption, on_conflict: OnConflict) -> Outcome:
+    """Raises InvalidInput where the connection that is there, or another of that UUID, stands against it."""
+    if living is None:
+        if (
+            adoption.connection_id is not None
+            and Connection.objects.filter(pk=adoption.connection_id).exists()
+        ):
+            raise InvalidInput(
+                "UUID", "Another connection has this UUID, or had it until it was disconnected."
+            )
+        return Outcome.ADOPTED
+    if adoption.connection_id is not None and living.pk != adoption.connection_id:
+        raise InvalidInput("UUID", "This customer already has a connection of that name with another UUID.")
+    if living.status == Status.PENDING:
+        return Outcome.ADOPTED
+    if on_conflict == OnConflict.FAIL:
+        raise InvalidInput("userForeignIdentifier", "This customer already has a connection of that name.")
+    return Outcome.REPLACED if on_conflict == OnConflict.REPLACE else Outcome.ALREADY_THERE
+
+
+def _make(customer: Customer, integration: Integration, adoption: Adoption) -> Connection:
+    """A new pending row; with the UUID and the number of the other system, where it had any."""
+    if adoption.connection_id is None and adoption.number is None:
+        return ensure_for_link(customer, integration, name=adoption.name)
+    made = Connection(
+        partner_id=customer.partner_id, customer=customer, integration=integration, name=adoption.name
     )
+    made.pk = adoption.connection_id or made.pk
+    made.save(force_insert=True)
+    keep_number(made, adoption.number)
+    return made
 
 
-def _clean(value: str, field_name: str) -> str:
-    try:
-        cleaned = clean_token(value, name=field_name, is_sent_in_header=field_name == "accessToken")
-    except InvalidTokenValue as error:
-        raise InvalidInput(field_name, "The token holds characters that a token cannot hold.") from error
-    if not cleaned:
-        raise InvalidInput(field_name, "The token is empty.")
-    return cleaned
+def keep_number(connection: Connection, wanted: int | None) -> None:
+    """Give a new connection its StackGo id: the wanted one if it is free, else the next."""
+    if wanted is None or ConnectionNumber.objects.filter(pk=wanted).exists():
+        ConnectionNumber.objects.create(connection=connection)
+        return
+    ConnectionNumber.objects.create(pk=wanted, connection=connection)
+    if database.vendor == "postgresql":  # its sequence does not see what it did not give; never move it back
+        table = ConnectionNumber._meta.db_table
+        with database.cursor() as cursor:
+            cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+            sequence = cursor.fetchone()[0]
+            cursor.execute(
+                f"SELECT setval(%s, %s) FROM {sequence} WHERE last_value < %s",  # noqa: S608 (its own name)
+                [sequence, wanted, wanted],
+            )
 
 
-def _lifetime(integration: Integration, adoption: Adoption) -> int | None:
-    """Seconds, None for never. The importer has to say it: nobody else knows (TOK-21)."""
-    told = [adoption.expires_in is not None, adoption.expires_at is not None, adoption.never_expires]
-    if sum(told) > 1:
-        raise InvalidInput("expiresIn", "Give one of expiresIn, expiresAt and neverExpires.")
-    if adoption.expires_in is not None:
-        return adoption.expires_in
-    if adoption.expires_at is not None:
-        return max(0, int((adoption.expires_at - timezone.now()) / timedelta(seconds=1)))
-    expires = integration.provider.oauth.lifetimes.access_token_seconds is not None
-    if expires and not adoption.never_expires:
-        raise InvalidInput(
-            "expiresIn", "Tokens of this provider expire: give expiresIn, expiresAt or neverExpires."
-        )
-    return None
+def _store(connection: Connection, integration: Integration, checked: Checked) -> None:
+    adoption, now = checked.adoption, timezone.now()
+    columns = tokens.token_columns(
+        connection,
+        checked.response,
+        oauth=integration.provider.oauth,
+        now=now,
+        keeps_refresh_token=False,
+    )
+    columns["token_stored_at"] = None  # its age is not known, so a rejection counts at once (REF-17)
+    if adoption.never_expires:  # the importer knows better than the provider's usual lifetime (TOK-21)
+        columns.update(access_token_lifetime=None, access_token_expires_at=None, next_refresh_at=None)
+    columns["next_refresh_at"] = first_refresh(
+        columns["next_refresh_at"], expires_at=columns["access_token_expires_at"], now=now
+    )
+    if adoption.connected_at is not None and connection.connected_at is None:
+        columns["created_at"] = adoption.connected_at
+    rows = Connection.objects.filter(
+        lease.is_free(), pk=connection.pk, token_version=connection.token_version
+    )
+    stored = rows.update(
+        **columns,
+        **_status_columns(connection),
+        client=checked.client,
+        connection_config=checked.config or connection.connection_config,
+        captured={**connection.captured, **checked.captured},
+        requested_scopes=integration.required_scopes(),
+        requested_optional_scopes=integration.optional_scopes(),
+        connected_at=adoption.connected_at or now,
+    )
+    if not stored:
+        raise InvalidInput("userForeignIdentifier", "The connection is being refreshed just now; try again.")
 
 
-def _config(integration: Integration, given: dict[str, str]) -> dict[str, str]:
-    try:
-        return catalogue.check_connection_fields(
-            integration.provider, given, asked_of=("customer", "partner")
-        )
-    except MissingValue as error:
-        raise InvalidInput(f"connectionConfig.{error.field}", "This value is needed.") from error
-    except InvalidConnectionField as error:
-        raise InvalidInput(f"connectionConfig.{error.field}", error.reason) from error
+def _status_columns(connection: Connection) -> dict[str, Any]:
+    """New tokens make a connection active; one that was paused works again when it is resumed."""
+    if connection.status == Status.PAUSED:
+        return {"status_before_pause": Status.ACTIVE, "reason_before_pause": ""}
+    return {"status": Status.ACTIVE, "status_reason": "", "status_evidence": ""}
+
+
+def first_refresh(due_at: datetime | None, *, expires_at: datetime | None, now: datetime) -> datetime | None:
+    """When tokens that came from elsewhere are first renewed, and by that verified; None stays None.
+
+    A token with a known end waits for its time, as the refresh itself would. What is due already, or tells
+    no end, is spread at random, so that many imported at once do not ask the provider at once.
+    """
+    if due_at is None:
+        return None
+    if expires_at is None:
+        return now + _FRESH.random() * VERIFIED_WITHIN
+    return due_at if due_at > now else now + _FRESH.random() * SPREAD
+
+
+def _tell(connection: Connection, outcome: Outcome, *, actor: Actor) -> Connection:
+    before, event = connection.status, EventType.CONNECTION_CREATED
+    if outcome == Outcome.REPLACED:
+        is_recovered = before in {Status.RECONNECT_REQUIRED, Status.REFRESH_FAILING}
+        event = EventType.CONNECTION_RECOVERED if is_recovered else EventType.CONNECTION_UPDATED
+    connection = load(connection.pk)
+    audit.record(
+        "connection.imported",
+        connection,
+        actor=actor,
+        changes={"status": [before, connection.status], "outcome": outcome.value},
+    )
+    states.tell(connection, event)
+    return connection

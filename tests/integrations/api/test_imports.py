@@ -76,6 +76,11 @@ def test_tok_22_white_space_around_an_imported_token_is_dropped(api: Api, token:
         ({"connectionName": "\n", "expiresIn": 60}, "connectionName"),
         ({"connectionConfig": {"shop": "a"}, "expiresIn": 60}, "connectionConfig.shop"),
         ({"accesToken": "typo"}, "accesToken"),
+        ({"providerData": {"realm_id": "1"}, "expiresIn": 60}, "providerData.realm_id"),
+        ({"providerData": {"hub_id": "x"}, "expiresIn": 60}, "providerData.hub_id"),
+        ({"providerData": {"hub_id": 7}, "expiresIn": 60}, "providerData.hub_id"),
+        ({"providerData": "hub_id", "expiresIn": 60}, "providerData"),
+        ({"clientId": "another-client", "expiresIn": 60}, "clientId"),
     ],
 )
 def test_an_import_that_cannot_be_used_names_the_field_and_makes_nothing(
@@ -117,3 +122,42 @@ def test_an_integration_without_credentials_is_not_ready_for_imports(api: Api, w
     world.client.delete()
     problem(api.post(f"{CONNECTIONS}/import", {**IMPORT, "expiresIn": 60}), 404, "not_found")
     assert not Customer.objects.exists()
+
+
+def test_an_import_carries_what_the_provider_told_beside_the_tokens(world: World) -> None:
+    made = factories.integration("pd-dev", "pipedrive", client_id="0123456789abcdef")
+    world.credential.integration_grants.create(integration=made)
+    body = {**IMPORT, "appSlug": "pd-dev", "expiresIn": 60}
+    refused = of(world).post(f"{CONNECTIONS}/import", body)
+    problem(refused, 400, "invalid_request", "providerData.api_domain_host")
+    body["providerData"] = {"api_domain_host": "https://ada.evil.example"}
+    refused = of(world).post(f"{CONNECTIONS}/import", body)
+    problem(refused, 400, "invalid_request", "providerData.api_domain_host")
+    assert not Connection.objects.exists()
+    body["providerData"] = {"api_domain_host": "https://ada.pipedrive.com"}
+    made_id = of(world).post(f"{CONNECTIONS}/import", body).json()["UUID"]
+    assert Connection.objects.get(pk=made_id).captured == {"api_domain_host": "ada.pipedrive.com"}
+
+
+def test_an_import_may_name_the_client_that_made_the_tokens(api: Api, world: World) -> None:
+    """With another client the tokens could never be refreshed (RFC 6749 section 6)."""
+    older = world.integration.clients.create(client_id="older-client", is_current=False)
+    body = {**IMPORT, "expiresIn": 60, "clientId": "older-client"}
+    made_id = api.post(f"{CONNECTIONS}/import", body).json()["UUID"]
+    assert Connection.objects.get(pk=made_id).client == older
+
+
+def test_imported_tokens_that_have_ended_are_renewed_soon_but_not_all_at_once(api: Api) -> None:
+    """A refresh token that was dead when it came shows within minutes; the provider meets no stampede."""
+    dues = set()
+    for number in range(3):
+        body = {**IMPORT, "userForeignIdentifier": f"t-{number}", "expiresIn": 0}
+        row = Connection.objects.get(pk=api.post(f"{CONNECTIONS}/import", body).json()["UUID"])
+        assert row.next_refresh_at is not None
+        assert timezone.now() <= row.next_refresh_at <= timezone.now() + timedelta(minutes=10)
+        dues.add(row.next_refresh_at)
+    assert len(dues) == 3
+    live = {**IMPORT, "userForeignIdentifier": "live", "expiresIn": 1_800}
+    row = Connection.objects.get(pk=api.post(f"{CONNECTIONS}/import", live).json()["UUID"])
+    assert row.next_refresh_at is not None and row.access_token_expires_at is not None
+    assert row.access_token_expires_at - row.next_refresh_at == timedelta(seconds=180)
