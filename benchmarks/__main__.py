@@ -13,6 +13,7 @@ from typing import Any
 #: name -> the module whose `run(*, is_quick) -> part of the report` measures it; its "problems" fail the run
 MEASUREMENTS: dict[str, str] = {
     "million": "benchmarks.million",
+    "refreshes": "benchmarks.refreshes",
 }
 
 
