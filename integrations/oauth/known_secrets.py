@@ -19,6 +19,8 @@ def hide_known(text: str, known: Iterable[str], *, mask: str) -> str:
     for secret in sorted(
         {value.strip() for value in known if value and value.strip()}, key=len, reverse=True
     ):
+        if len(text) < min(len(secret), LONGEST_PATTERN):
+            continue  # every form is at least as long; making the patterns costs milliseconds
         text = text.replace(secret, mask) if len(secret) >= SHORTEST_FREE else text
         text = _encoded_pattern(secret).sub(mask, text)
         for pattern in _base64_patterns(secret):

@@ -198,6 +198,14 @@ def test_a_short_known_secret_is_hidden_as_a_word_only() -> None:
     assert mask_secrets("cold c, code", known=["c"]) == "cold ***, code"
 
 
+@pytest.mark.parametrize("text_of", [str, quote, html.escape, lambda secret: secret[:160] + "…"])
+def test_a_known_secret_that_is_the_whole_text_is_hidden(text_of: Callable[[str], str]) -> None:
+    for length in (1, 3, 4, 36, 159, 160, 161, 400):
+        secret = ("abcd" * 100)[:length]
+        shown = mask_secrets(text_of(secret), known=[secret])
+        assert secret[:160] not in shown.replace("…", ""), length
+
+
 def test_an_empty_known_secret_hides_nothing() -> None:
     assert mask_secrets("all fine", known=["", "  "]) == "all fine"
 
