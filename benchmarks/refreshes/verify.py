@@ -23,7 +23,7 @@ def main() -> None:
     living = {row["token"] for row in tokens if not row["rotated"]}
     requests = control("GET", "/_control/requests?path=/oauth/")
     held = [
-        row.refresh_token.open().reveal()
+        row.refresh_token.open().reveal() if row.refresh_token else ""
         for row in Connection.objects.only("pk", "refresh_token").iterator(chunk_size=500)
     ]
     versions = list(Connection.objects.values_list("token_version", flat=True))
