@@ -1,12 +1,13 @@
 """The client for requests and requests-oauthlib: token calls, revocations, account look-ups, webhooks out.
 
-Made for short exchanges with small replies. One connection for each, one deadline over name look-up,
-connecting, TLS, sending and reading; the whole content is in memory, and within its limit, before anybody
-sees the reply. Never follows a redirect, never keeps a cookie, never repeats a request.
+Made for short exchanges with small replies. One connection for each unless the session keeps connections, one
+deadline over name look-up, connecting, TLS, sending and reading; the whole content is in memory, and within its
+limit, before anybody sees the reply. Never follows a redirect, never keeps a cookie, never repeats a request.
 """
 
 import http.client
 import io
+import socket
 import ssl
 from dataclasses import dataclass
 from email.message import Message
@@ -21,6 +22,7 @@ from requests.utils import get_encoding_from_headers
 from egress import connecting, content, upstream_map
 from egress.deadline import Deadline, DeadlineSocket
 from egress.errors import EgressError, InvalidReply, InvalidRequest, InvalidUrl, ReplyAborted, ReplyLost
+from egress.kept import KeptConnections
 from egress.urls import DEFAULT_PORTS, Target, parse_url
 
 USER_AGENT = "Patchbay"
@@ -41,13 +43,21 @@ def session(limits: Limits | None = None, *, ssl_context: ssl.SSLContext | None 
     return harden(requests.Session(), limits=limits or Limits(), ssl_context=ssl_context)
 
 
-def harden(session: SessionT, *, limits: Limits, ssl_context: ssl.SSLContext | None = None) -> SessionT:
+def harden(
+    session: SessionT,
+    *,
+    limits: Limits,
+    ssl_context: ssl.SSLContext | None = None,
+    keeps_connections: bool = False,
+) -> SessionT:
     """Give a session (also an OAuth2Session) the transport and the rules of this package; returns it.
 
+    keeps_connections is for one thread that makes many calls in a row; see `kept`. Close such a session.
     `timeout`, `stream`, `verify`, `cert` and `proxies` of single calls have no effect: the limits decide,
     and certificates are always verified.
     """
-    adapter = Adapter(limits, ssl_context=ssl_context)
+    kept = KeptConnections() if keeps_connections else None
+    adapter = Adapter(limits, ssl_context=ssl_context, kept=kept)
     session.adapters.clear()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -79,12 +89,19 @@ def _no_redirect(response: requests.Response) -> None:
 
 
 class Adapter(BaseAdapter):
-    """Sends one prepared request over a connection of its own. Raises EgressError only."""
+    """Sends one prepared request, over a connection of its own unless it keeps some. Raises EgressError only."""
 
-    def __init__(self, limits: Limits, *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        kept: KeptConnections | None = None,
+    ) -> None:
         super().__init__()
         self._limits = limits
         self._ssl_context = ssl_context
+        self._kept = kept
 
     def send(self, request: requests.PreparedRequest, *args: object, **kwargs: object) -> requests.Response:
         """Send and read the whole reply; what requests passes on (time-out, verify, proxies) is ignored."""
@@ -93,29 +110,42 @@ class Adapter(BaseAdapter):
         dial = upstream_map.resolve(target)
         if target.scheme != "https" and not dial.may_be_loopback:
             raise InvalidUrl("The URL's scheme must be https.")
-        sock = connecting.open_socket(
+        sock = self._connected(dial, target, deadline)
+        wire = DeadlineSocket(sock, deadline)
+        is_kept = False
+        try:
+            reply, response = self._exchange(request, target, wire)
+            is_kept = self._kept is not None and _is_at_rest(request, reply, wire)
+        finally:
+            if not is_kept:
+                sock.close()
+        if self._kept is not None and is_kept:
+            self._kept.give((dial, target.host), sock)
+        return response
+
+    def close(self) -> None:
+        """Close what is kept."""
+        if self._kept is not None:
+            self._kept.close()
+
+    def _connected(self, dial: upstream_map.Dial, target: Target, deadline: Deadline) -> socket.socket:
+        kept = None if self._kept is None else self._kept.take((dial, target.host))
+        return kept or connecting.open_socket(
             dial,
             server_name=target.host,
             deadline=deadline,
             connect_seconds=self._limits.connect_seconds,
             ssl_context=self._ssl_context,
         )
-        try:
-            return self._exchange(request, target, DeadlineSocket(sock, deadline))
-        finally:
-            sock.close()
-
-    def close(self) -> None:
-        """Nothing is kept open."""
 
     def _exchange(
         self, request: requests.PreparedRequest, target: Target, sock: DeadlineSocket
-    ) -> requests.Response:
+    ) -> tuple[http.client.HTTPResponse, requests.Response]:
         connection = http.client.HTTPConnection(target.host)
         connection.sock = sock  # the part of a socket that http.client uses
         reply = None
         try:
-            _write_request(connection, request, target)
+            _write_request(connection, request, target, is_last=self._kept is None)
             reply = connection.getresponse()
             body = content.read(reply, max_content_bytes=self._limits.max_content_bytes)
         except EgressError:
@@ -128,11 +158,26 @@ class Adapter(BaseAdapter):
             raise lost(f"{target.host} broke the connection off ({type(error).__name__}).") from None
         except (http.client.HTTPException, ValueError) as error:
             raise InvalidReply(f"{target.host} did not answer in HTTP ({type(error).__name__}).") from None
-        return _response(request, reply, body)
+        return reply, _response(request, reply, body)
+
+
+def _is_at_rest(
+    request: requests.PreparedRequest, reply: http.client.HTTPResponse, wire: DeadlineSocket
+) -> bool:
+    """Whether the connection may serve again: a success with content, read to its end, and nothing behind it.
+
+    After a reply that must have no content, or a refusal, some servers send what the next reply is mistaken for.
+    """
+    has_content = request.method != "HEAD" and reply.status in (200, 201, 202)
+    return has_content and not reply.will_close and wire.is_at_end_of_reply
 
 
 def _write_request(
-    connection: http.client.HTTPConnection, request: requests.PreparedRequest, target: Target
+    connection: http.client.HTTPConnection,
+    request: requests.PreparedRequest,
+    target: Target,
+    *,
+    is_last: bool,
 ) -> None:
     body = request.body.encode() if isinstance(request.body, str) else request.body
     if body is not None and not isinstance(body, bytes):
@@ -145,7 +190,8 @@ def _write_request(
         for name, value in request.headers.items():
             if name.lower() not in ("host", "connection"):
                 connection.putheader(name, value)
-        connection.putheader("Connection", "close")
+        if is_last:
+            connection.putheader("Connection", "close")
     except ValueError:
         raise InvalidRequest("The method or a header field cannot be sent.") from None
     connection.endheaders(body)
