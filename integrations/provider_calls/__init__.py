@@ -5,7 +5,8 @@ Everything leaves through egress; the session is requests-oauthlib's. Nothing he
 
 from integrations.provider_calls.grants import exchange_code, refresh
 from integrations.provider_calls.identity import Identity, identify
-from integrations.provider_calls.revocation import Revoked, revoke
+from integrations.provider_calls.revocation import Revoked, revoke, revoked_kind
+from integrations.provider_calls.transport import kept_connections
 from integrations.provider_calls.trial import Trial, try_credentials
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "Trial",
     "exchange_code",
     "identify",
+    "kept_connections",
     "refresh",
     "revoke",
+    "revoked_kind",
     "try_credentials",
 ]

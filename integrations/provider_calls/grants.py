@@ -63,7 +63,8 @@ def refresh(
         )
     except UnsendableRequest as error:
         raise _unsendable(error) from error
-    return _send(provider, request, known_secrets=(client.client_secret, refresh_token))
+    secrets = (client.client_secret, refresh_token)
+    return _send(provider, request, known_secrets=secrets, may_keep_connection=True)
 
 
 def _unsendable(error: UnsendableRequest) -> ProviderError:
@@ -76,8 +77,14 @@ def _unsendable(error: UnsendableRequest) -> ProviderError:
     )
 
 
-def _send(provider: Provider, request: TokenRequest, *, known_secrets: Iterable[str | None]) -> TokenResponse:
-    reply = send_request(request)
+def _send(
+    provider: Provider,
+    request: TokenRequest,
+    *,
+    known_secrets: Iterable[str | None],
+    may_keep_connection: bool = False,
+) -> TokenResponse:
+    reply = send_request(request, may_keep_connection=may_keep_connection)
     if 300 <= reply.status < 400:
         # Following would hand the client secret and the code to whoever the redirect names (TOK-23).
         raise ProviderReplyUnreadable(

@@ -34,7 +34,7 @@ def revoke(
     Raises ProviderUnavailable when trying later may help.
     """
     rules = provider.revocation
-    kind = None if rules is None else next((name for name in rules.sends if name in tokens), None)
+    kind = None if rules is None else revoked_kind(rules, tokens)
     if rules is None or kind is None:
         return Revoked.UNSUPPORTED
     reply = _ask(provider, rules, kind=kind, client=client, tokens=tokens, values=values)
@@ -45,6 +45,11 @@ def revoke(
     # A token that the provider does not know any more is as revoked as can be.
     is_dead = reply.status in {400, 401, 404} and _says_invalid(reply.body)
     return Revoked.CONFIRMED if is_dead else Revoked.FAILED
+
+
+def revoked_kind(rules: Revocation, tokens: Mapping[str, str]) -> str | None:
+    """The name of the token that is sent: the first that the provider takes and that is there."""
+    return next((name for name in rules.sends if name in tokens), None)
 
 
 def _says_invalid(body: bytes) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,19 +44,64 @@ class Reply:
             ) from error
 
 
-def send_request(request: TokenRequest, *, limits: sync.Limits = TOKEN_LIMITS) -> Reply:
-    """Send a request that carries its own client authentication."""
-    return send(request.method, request.url, headers=request.headers, body=request.body, limits=limits)
+class _Kept(threading.local):
+    """The session of a thread that refreshes many connections in a row."""
+
+    session: OAuth2Session | None = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def kept_connections() -> Iterator[None]:
+    """In this block the refreshes of this thread use connections to token endpoints again.
+
+    Nothing else does: a code must not be sent over a connection that may just have ended (case 16 of the
+    HubSpot failures), whereas a refresh whose reply was lost is tried once more anyway (REF-03).
+    """
+    if _kept.session is not None:
+        yield
+        return
+    with sync.harden(OAuth2Session(), limits=TOKEN_LIMITS, keeps_connections=True) as session:
+        _kept.session = session
+        try:
+            yield
+        finally:
+            _kept.session = None
+
+
+def send_request(request: TokenRequest, *, may_keep_connection: bool = False) -> Reply:
+    """Send a request that carries its own client authentication. Raises as send does."""
+    kept = _kept.session if may_keep_connection else None
+    return send(
+        request.method,
+        request.url,
+        headers=request.headers,
+        body=request.body,
+        limits=TOKEN_LIMITS,
+        session=kept,
+    )
 
 
 def send(
-    method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", limits: sync.Limits = SIDE_LIMITS
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    limits: sync.Limits = SIDE_LIMITS,
+    session: OAuth2Session | None = None,
 ) -> Reply:
-    """Send one request as it is given. Raises ProviderUnavailable and ProviderReplyUnreadable."""
-    with sync.harden(OAuth2Session(), limits=limits) as session:
+    """Send one request as it is given, in a session of its own unless one is given, whose limits then hold.
+
+    Raises ProviderUnavailable and ProviderReplyUnreadable.
+    """
+    with ExitStack() as stack:
+        used = session or stack.enter_context(sync.harden(OAuth2Session(), limits=limits))
         try:
             response = sync.request(
-                session, method, url, data=body or None, headers=dict(headers), withhold_token=True
+                used, method, url, data=body or None, headers=dict(headers), withhold_token=True
             )
         except egress_errors.EgressError as error:
             raise _failure(error) from error
