@@ -15,7 +15,7 @@ from accounts.models.event import EventType
 from integrations import catalogue, provider_calls, states, tokens
 from integrations.catalogue import InvalidConnectionField, Provider, TemplateError
 from integrations.connect import callback_proof
-from integrations.connections.disconnect import is_account_used
+from integrations.connections import shared_grants
 from integrations.connections.identity import identity_columns
 from integrations.errors import (
     ConnectFailed,
@@ -295,11 +295,12 @@ def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
     Not where that would, or might, end other connections to the same account too.
     """
     provider = attempt.client.integration.provider
-    if provider.revocation is None or (provider.revocation.shared_by_account and _is_used(attempt, granted)):
-        return
     opened = {"access_token": granted.response.access_token}
     if granted.response.refresh_token:
         opened["refresh_token"] = granted.response.refresh_token
+    account_id = granted.identity.account_id if granted.identity else ""
+    if shared_grants.obstacle(provider, client=attempt.client, account_id=account_id, opened=opened):
+        return
     try:
         provider_calls.revoke(
             provider,
@@ -313,8 +314,3 @@ def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
         )
     except (ProviderError, UnreadableSecret, TemplateError) as error:
         log.warning("unused tokens could not be revoked", attempt=str(attempt.pk), error=type(error).__name__)
-
-
-def _is_used(attempt: AuthorizationAttempt, granted: _Granted) -> bool:
-    """An account that could not be read counts as used."""
-    return granted.identity is None or is_account_used(attempt.client, granted.identity.account_id)

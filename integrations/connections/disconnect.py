@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
@@ -15,24 +15,40 @@ from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
 from integrations.catalogue import TemplateError, UnknownProvider
+from integrations.connections import shared_grants
+from integrations.connections.shared_grants import NO_WAY
 from integrations.errors import ConnectionNotFound, ProviderError
-from integrations.models import ClientCredentials, Connection, ConnectLink, PendingRevocation
+from integrations.models import Connection, ConnectLink, PendingRevocation
 from integrations.models.connection import Status
 from integrations.provider_calls import Revoked
 from integrations.tokens import lease
 from integrations.tokens.refresh import load
-from sealing import UnreadableSecret, seal
+from sealing import UnreadableSecret
 
 log = structlog.get_logger(__name__)
-GIVE_UP_AFTER = timedelta(days=3)
 _LEASE = timedelta(seconds=60)
 _FIRST_WAIT = timedelta(minutes=1)
+
+
+class _Try(NamedTuple):
+    """What came of one try; outcome None asks for another. evidence is a sentence for the audit trail."""
+
+    outcome: Revoked | None
+    evidence: str
+
+
+class _Ending(NamedTuple):
+    """How a grant's end was told, or why it was not."""
+
+    outcome: Revoked
+    evidence: str
 
 
 def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
     """Make the connection a tombstone without secrets; returns the id of the revocation to carry out, if any.
 
-    What a refresh in flight brings afterwards is discarded, since it writes only to rows that are usable.
+    What a refresh in flight brings afterwards is discarded, since it writes only to rows that are usable, and is
+    revoked too (PendingRevocation.objects.remember_discarded).
     Raises ConnectionNotFound when there is none (any more).
     """
     now = timezone.now()
@@ -41,7 +57,7 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
         connection = load(connection.pk)
         if connection.status in {Status.DISCONNECTED, Status.PENDING}:
             raise ConnectionNotFound("No such connection.")
-        revocation = _remember_tokens(connection)
+        revocation, without = _remember_tokens(connection)
         ended = states.change(
             connection.pk,
             to=Status.DISCONNECTED,
@@ -59,11 +75,13 @@ def disconnect(connection: Connection, *, actor: Actor) -> uuid.UUID | None:
                 "disconnected_at": now,
             },
             event=EventType.CONNECTION_DELETED,
-            members={"revocation": _without_revocation(connection).value},
-            is_silent=revocation is not None,  # the event comes when the provider has answered
+            members={"revocation": without.outcome.value} if without else None,
+            is_silent=without is None,  # the event comes when the provider has answered
         )
         if not ended:
             raise RuntimeError("The connection changed while it was being ended.")
+        if without is not None:
+            _audit(connection, without)
         ConnectLink.objects.filter(connection=connection, completed_at=None, revoked_at=None).update(
             revoked_at=now
         )
@@ -75,64 +93,28 @@ def _lock(connection_id: uuid.UUID) -> None:
     Connection.objects.select_for_update().filter(pk=connection_id).values_list("pk").first()
 
 
-def _remember_tokens(connection: Connection) -> PendingRevocation | None:
-    """Keep the tokens, sealed for their new row, until the provider was told."""
-    can_revoke = connection.client is not None and _may_revoke(connection)
-    opened = tokens.open_tokens(connection) if can_revoke else {}
-    if not opened or connection.client is None:
-        return None
-    pk = uuid.uuid4()
-    now = timezone.now()
-    sealed = {name: seal(value, model=PendingRevocation, field=name, pk=pk) for name, value in opened.items()}
-    return PendingRevocation.objects.create(
-        id=pk,
-        connection=connection,
-        client=connection.client,
-        next_attempt_at=now,
-        give_up_at=now + GIVE_UP_AFTER,
-        **sealed,
-    )
+def _remember_tokens(connection: Connection) -> tuple[PendingRevocation | None, _Ending | None]:
+    """Keep the tokens, sealed for their new row, until the provider was told; or say why there is nothing to tell.
+
+    Whether others would lose their access is for the job to ask: two that share an account and end at the same
+    moment would both see the other alive here, and nobody would revoke.
+    """
+    client = connection.client
+    if client is None or (connection.access_token is None and connection.refresh_token is None):
+        return None, _Ending(Revoked.UNSUPPORTED, "no tokens were stored")
+    if not _has_way_to_revoke(connection):
+        return None, _Ending(Revoked.UNSUPPORTED, NO_WAY)
+    opened = tokens.open_tokens(connection)
+    if not opened:
+        return None, _Ending(Revoked.FAILED, "the stored tokens cannot be read")
+    return PendingRevocation.objects.remember(connection, client, opened), None
 
 
-def _without_revocation(connection: Connection) -> Revoked:
-    """What the event tells when no revocation is to follow."""
-    is_stored = connection.access_token is not None or connection.refresh_token is not None
-    if connection.client is None or not is_stored or not _may_revoke(connection):
-        return Revoked.UNSUPPORTED
-    return Revoked.FAILED  # there are tokens, and no key opens them
-
-
-def _may_revoke(connection: Connection) -> bool:
+def _has_way_to_revoke(connection: Connection) -> bool:
     try:
-        return not _would_end_others(connection)
+        return connection.integration.provider.revocation is not None
     except UnknownProvider:
         return True  # local deletion always succeeds (REF-32); the job asks again when the entry is back
-
-
-def _would_end_others(connection: Connection) -> bool:
-    """Whether there is nothing to revoke with, or revoking would end other connections to the same account."""
-    rules = connection.integration.provider.revocation
-    if rules is None:
-        return True
-    if not rules.shared_by_account:
-        return False
-    account_id = connection.provider_account_id
-    return connection.client is None or is_account_used(connection.client, account_id, besides=connection.pk)
-
-
-def is_account_used(client: ClientCredentials, account_id: str, *, besides: uuid.UUID | None = None) -> bool:
-    """Whether a living connection, through whichever integration, holds this client's grant on the account.
-
-    An account that is not known, here or there, may be the same one. One whose grant is gone has nothing to lose.
-    """
-    made_with = Connection.objects.filter(
-        status__in=[Status.ACTIVE, Status.REFRESH_FAILING, Status.PAUSED],
-        integration__provider_id=client.integration.provider_id,
-        client__client_id=client.client_id,
-    )
-    may_be_same = Q(provider_account_id__in=["", account_id]) if account_id else Q()
-    others = made_with.filter(may_be_same)
-    return (others if besides is None else others.exclude(pk=besides)).exists()
 
 
 def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
@@ -147,9 +129,9 @@ def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
     revocation = rows.select_related(
         "connection__integration", "connection__customer", "connection__partner", "client__integration"
     ).get()
-    outcome, evidence = _ask(revocation)
+    found = _ask(revocation)
     now = timezone.now()
-    if outcome is None and now < revocation.give_up_at:
+    if found.outcome is None and now < revocation.give_up_at:
         wait = min(_FIRST_WAIT * 2 ** min(revocation.attempts, 6), timedelta(hours=1))
         rows.filter(lease_owner=owner).update(
             attempts=revocation.attempts + 1,
@@ -158,42 +140,58 @@ def carry_out_revocation(revocation_id: uuid.UUID) -> Revoked | None:
             lease_expires_at=None,
         )
         return None
-    outcome = outcome or Revoked.FAILED
-    _finish(revocation, owner, outcome, evidence)
-    return outcome
+    ended = _Ending(found.outcome or Revoked.FAILED, found.evidence)
+    _finish(revocation, owner, ended)
+    return ended.outcome
 
 
-def _ask(revocation: PendingRevocation) -> tuple[Revoked | None, str]:
-    """(outcome, evidence); outcome None asks for another try."""
+def _ask(revocation: PendingRevocation) -> _Try:
+    """Tell the provider, unless others would lose their access by it."""
     connection = revocation.connection
     try:
-        if _would_end_others(connection):
-            return Revoked.UNSUPPORTED, "the account has been connected again meanwhile"
+        opened = tokens.open_tokens(revocation)
+        provider = connection.integration.provider
+        obstacle = shared_grants.obstacle(
+            provider,
+            client=revocation.client,
+            account_id=connection.provider_account_id,
+            opened=opened,
+        )
+        if obstacle:
+            return _Try(Revoked.UNSUPPORTED, obstacle)
         outcome = provider_calls.revoke(
-            connection.integration.provider,
+            provider,
             client=tokens.client_authentication(revocation.client),
-            tokens=tokens.open_tokens(revocation),
+            tokens=opened,
             values=connection.config_values(),
         )
     except ProviderError as error:
         log.warning(
             "revocation failed, will be tried again", connection=str(connection.pk), evidence=error.evidence
         )
-        return None, error.evidence
+        return _Try(None, error.evidence)
     except UnreadableSecret:
-        return None, "the stored token cannot be read"
+        return _Try(None, "the stored token cannot be read")
     except UnknownProvider:
-        return None, "the provider's catalogue entry is gone"
+        return _Try(None, "the provider's catalogue entry is gone")
     except TemplateError as error:
-        return Revoked.FAILED, str(error)
-    return outcome, ""
+        return _Try(Revoked.FAILED, str(error))
+    return _Try(outcome, "")
 
 
-def _finish(revocation: PendingRevocation, owner: uuid.UUID, outcome: Revoked, evidence: str) -> None:
+def _finish(revocation: PendingRevocation, owner: uuid.UUID, ended: _Ending) -> None:
+    """The end of a connection is told once: what a refresh brought after it is audited only."""
     connection = revocation.connection
     with transaction.atomic():
         deleted, _ = PendingRevocation.objects.filter(pk=revocation.pk, lease_owner=owner).delete()
         if deleted:
-            changes = {"revocation": outcome.value, "evidence": evidence}
-            audit.record("connection.revoked", connection, actor=Actor.system("revocation"), changes=changes)
-            states.tell(connection, EventType.CONNECTION_DELETED, revocation=outcome.value)
+            _audit(connection, ended, is_of_discarded_pair=revocation.is_of_discarded_pair)
+        if deleted and not revocation.is_of_discarded_pair:
+            states.tell(connection, EventType.CONNECTION_DELETED, revocation=ended.outcome.value)
+
+
+def _audit(connection: Connection, ended: _Ending, *, is_of_discarded_pair: bool = False) -> None:
+    changes: dict[str, object] = {"revocation": ended.outcome.value, "evidence": ended.evidence[:500]}
+    if is_of_discarded_pair:
+        changes["tokens"] = "brought by a refresh after the connection had ended"
+    audit.record("connection.revoked", connection, actor=Actor.system("revocation"), changes=changes)

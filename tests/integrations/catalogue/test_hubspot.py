@@ -109,7 +109,7 @@ def test_revocation_sends_the_refresh_token_with_its_hint(hubspot: Provider) -> 
     assert revocation.url == "https://api.hubapi.com/oauth/2026-09/token/revoke"
     assert (revocation.auth, revocation.sends) == ("client_secret_post", ("refresh_token",))
     assert revocation.token_type_hint
-    assert revocation.shared_by_account
+    assert not revocation.shared_by_account
 
 
 def test_every_known_scope_is_there_with_a_meaning(hubspot: Provider) -> None:

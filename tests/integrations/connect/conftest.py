@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -201,3 +201,12 @@ def link_to(integration: Integration, identifier: str = "customer-1", **request:
     owner = Partner.objects.filter(name="Acme").first() or factories.partner()
     wanted = LinkRequest(foreign_identifier=identifier, **request)
     return connect.create_link(owner, integration, wanted, actor=ACTOR)
+
+
+@pytest.fixture
+def ends_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HubSpot, were a revocation to end every grant of the account, as it does at Pipedrive or QuickBooks."""
+    entry = catalogue.get("hubspot")
+    assert entry.revocation is not None
+    changed = replace(entry, revocation=replace(entry.revocation, shared_by_account=True))
+    monkeypatch.setitem(registry._loaded, None, {**registry._loaded[None], "hubspot": changed})

@@ -15,11 +15,11 @@ from django.db import connection as database_connection
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Event
-from integrations import setup
+from integrations import setup, tokens
 from integrations.connect import completion
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, Integration
 from integrations.models.connection import Status
-from integrations.provider_calls import grants, transport
+from integrations.provider_calls import transport
 from tests import factories
 from tests.factories import ACTOR, World
 from tests.integrations.connect.conftest import (
@@ -173,9 +173,7 @@ def test_cal_09_a_silent_token_endpoint_is_unavailable_after_the_time_limit(
     """15 s in all; half a second here."""
     assert transport.TOKEN_LIMITS.total_seconds == 15
     limits = replace(transport.TOKEN_LIMITS, total_seconds=0.5)
-    monkeypatch.setattr(
-        grants, "send_request", lambda request: transport.send_request(request, limits=limits)
-    )
+    monkeypatch.setattr(transport, "TOKEN_LIMITS", limits)
     state = state_of(web.leave(make_link()))
     play_hubspot(provider_server, Answer(GRANTED, delay_seconds=2))
     _is_failure_with_a_way_back(web.come_back(f"code=c&state={state}"), "unavailable")
@@ -217,10 +215,28 @@ def test_cal_11_an_integration_that_is_switched_off_meanwhile_keeps_nothing_and_
     assert len(at_sandbox.control("GET", f"/_control/requests?path={TOKEN_PATH}/revoke")) == 1
 
 
-def test_cal_11_a_grant_that_another_connection_uses_is_not_given_back(
+def test_cal_11_what_is_given_back_is_not_what_another_connection_uses(
     at_sandbox: Any, make_link: MakeLink, web: Web, browser: Browser, world: World
 ) -> None:
-    """HubSpot ends all connections of an app to an account at once."""
+    """HubSpot ends the one refresh token that it is sent; the same account was connected before."""
+    other = make_link("customer-2")
+    browser.walk(other)
+    query = browser.consent(web.leave(make_link()))
+    Integration.objects.filter(pk=world.integration.pk).update(is_enabled=False)
+    assert outcome_of(web.come_back(query)) == "failed"
+    assert len(at_sandbox.control("GET", f"/_control/requests?path={TOKEN_PATH}/revoke")) == 1
+    assert tokens.refresh_now(other.link.connection_id).status == "active"
+
+
+def test_cal_11_a_grant_that_another_connection_uses_is_not_given_back(
+    ends_accounts: None,
+    at_sandbox: Any,
+    make_link: MakeLink,
+    web: Web,
+    browser: Browser,
+    world: World,
+) -> None:
+    """Where the provider ends all connections of an app to an account at once."""
     browser.walk(make_link("customer-2"))
     query = browser.consent(web.leave(make_link()))
     Integration.objects.filter(pk=world.integration.pk).update(is_enabled=False)

@@ -78,16 +78,6 @@ def test_a_lost_message_is_found_again_in_the_database(connected: MakeConnection
     assert tasks.retry_revocations() == 0
 
 
-def test_another_connection_to_the_same_account_is_not_killed(
-    connected: MakeConnection, at_sandbox: Any
-) -> None:
-    first, second = connected("one"), connected("two")
-    assert connections.disconnect(first, actor=ACTOR) is None
-    assert revocations(at_sandbox) == []
-    assert Event.objects.get(type="connection.deleted").data["revocation"] == "unsupported"
-    assert connections.disconnect(second, actor=ACTOR) is not None
-
-
 def test_a_later_link_gets_a_new_id(connected: MakeConnection, at_sandbox: Any) -> None:
     made = connected()
     connections.disconnect(made, actor=ACTOR)
@@ -151,34 +141,6 @@ def test_ref_23_an_idle_connection_is_put_off_to_a_day_and_then_refreshed(
     assert asked == [str(idle.pk)]
 
 
-def test_a_late_revocation_does_not_kill_the_connection_made_meanwhile(
-    connected: MakeConnection, at_sandbox: Any
-) -> None:
-    """At HubSpot a revocation takes the app off the account, whoever holds the newest tokens."""
-    at_sandbox.control("POST", "/_control/faults", {"match": REVOKE, "times": 1, "status": 503, "body": ""})
-    revocation = connections.disconnect(connected(), actor=ACTOR)
-    assert revocation is not None
-    assert connections.carry_out_revocation(revocation) is None
-    again = connected()
-    PendingRevocation.objects.update(next_attempt_at=timezone.now())
-    assert connections.carry_out_revocation(revocation) == Revoked.UNSUPPORTED
-    assert len(revocations(at_sandbox)) == 1
-    assert Event.objects.get(type="connection.deleted").data["revocation"] == "unsupported"
-    assert connections.check(again).status == Status.ACTIVE
-
-
-def test_an_account_that_is_not_known_may_be_the_one_that_others_use(
-    connected: MakeConnection, at_sandbox: Any
-) -> None:
-    kept, unknown = connected("one"), connected("two")
-    Connection.objects.filter(pk=unknown.pk).update(provider_account_id="", is_identity_known=False)
-    assert connections.disconnect(unknown, actor=ACTOR) is None
-    Connection.objects.filter(pk=kept.pk).update(provider_account_id="", is_identity_known=False)
-    third = connected("three")
-    assert connections.disconnect(third, actor=ACTOR) is None
-    assert revocations(at_sandbox) == []
-
-
 def test_tokens_that_no_key_opens_are_told_as_a_revocation_that_failed(world: World, settings: Any) -> None:
     made = factories.connection(world)
     settings.FERNET_KEYS = [Fernet.generate_key().decode()]
@@ -186,14 +148,3 @@ def test_tokens_that_no_key_opens_are_told_as_a_revocation_that_failed(world: Wo
     row = Connection.objects.get(pk=made.pk)
     assert (row.status, row.access_token, row.refresh_token) == (Status.DISCONNECTED, None, None)
     assert Event.objects.get(type="connection.deleted").data["revocation"] == "failed"
-
-
-def test_a_connection_whose_grant_is_gone_stands_in_no_revocation_s_way(
-    connected: MakeConnection, at_sandbox: Any, world: World
-) -> None:
-    """Also when its account was never known: it has no grant that revoking could end."""
-    factories.connection(world, "dead", status=Status.RECONNECT_REQUIRED, status_reason="revoked_at_provider")
-    Connection.objects.filter(customer__foreign_identifier="dead").update(
-        provider_account_id="", is_identity_known=False
-    )
-    assert connections.disconnect(connected("living"), actor=ACTOR) is not None
