@@ -10,12 +10,10 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from integrations import catalogue, connect
-from integrations.connections.disconnect import disconnect
 from integrations.errors import InvalidInput
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
 from integrations.representation import reconnect_url
-from tests.factories import ACTOR
 from tests.integrations.providers.conftest import (
     CLIENT_SECRET,
     check_authorize_url,
