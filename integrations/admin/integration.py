@@ -25,10 +25,11 @@ from django.utils.safestring import SafeString
 from accounts.admin.shown import badge, code, word_list
 from accounts.audit import Actor
 from integrations import secret_rotation, setup
-from integrations.admin import credential_check
+from integrations.admin import credential_check, scope_plan
 from integrations.admin.integration_form import CONFIG_PREFIX, form_class, stored_secret
 from integrations.admin.provider_choice import ProviderFilter, chosen_provider, provider_cards
 from integrations.admin.scope_picker import advice
+from integrations.admin.scope_plan import ScopePlanPages
 from integrations.catalogue import CatalogueError, Provider, UnknownProvider
 from integrations.errors import InvalidInput
 from integrations.models import ClientCredentials, Integration
@@ -40,7 +41,7 @@ SLUG_PLACEHOLDER = "<short name>"
 
 
 @admin.register(Integration)
-class IntegrationAdmin(admin.ModelAdmin):
+class IntegrationAdmin(ScopePlanPages):
     list_display = (
         "slug",
         "provider_name",
@@ -238,6 +239,9 @@ class IntegrationAdmin(admin.ModelAdmin):
             setup.create(form.provider.id, obj.slug, values, actor=actor, pk=obj.pk)
             obj._state.adding = False
         obj.refresh_from_db()
+        told = scope_plan.message(obj) if change and "scopes" in form.changed_data else None
+        if told is not None:
+            self.message_user(request, told, messages.WARNING)
         for sentence in (
             advice(form.provider, form.cleaned_data["scopes"]) if "scopes" in form.cleaned_data else []
         ):
