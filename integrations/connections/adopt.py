@@ -122,6 +122,11 @@ def _outcome(living: Connection | None, adoption: Adoption, on_conflict: OnConfl
         raise InvalidInput("UUID", "This customer already has a connection of that name with another UUID.")
     if living.status == Status.PENDING:
         return Outcome.ADOPTED
+    return settle(on_conflict)
+
+
+def settle(on_conflict: OnConflict) -> Outcome:
+    """What becomes of tokens whose customer has such a connection already. Raises InvalidInput for FAIL."""
     if on_conflict == OnConflict.FAIL:
         raise InvalidInput("userForeignIdentifier", "This customer already has a connection of that name.")
     return Outcome.REPLACED if on_conflict == OnConflict.REPLACE else Outcome.ALREADY_THERE
@@ -172,8 +177,9 @@ def _store(connection: Connection, integration: Integration, checked: Checked) -
     columns["next_refresh_at"] = first_refresh(
         columns["next_refresh_at"], expires_at=columns["access_token_expires_at"], now=now
     )
-    if adoption.connected_at is not None and connection.connected_at is None:
-        columns["created_at"] = adoption.connected_at
+    connected_at = min(adoption.connected_at or now, now)
+    if connection.connected_at is None:
+        columns["created_at"] = min(connected_at, connection.created_at)
     rows = Connection.objects.filter(
         lease.is_free(), pk=connection.pk, token_version=connection.token_version
     )
@@ -185,7 +191,7 @@ def _store(connection: Connection, integration: Integration, checked: Checked) -
         captured={**connection.captured, **checked.captured},
         requested_scopes=integration.required_scopes(),
         requested_optional_scopes=integration.optional_scopes(),
-        connected_at=adoption.connected_at or now,
+        connected_at=connected_at,
     )
     if not stored:
         raise InvalidInput("userForeignIdentifier", "The connection is being refreshed just now; try again.")

@@ -1,0 +1,202 @@
+"""`manage.py import_connections`: adopt tokens of another system, or restore a bundle of this one."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+
+from accounts.audit import Actor
+from accounts.models import Partner
+from integrations.connections.adopt import OnConflict
+from integrations.models import Integration
+from integrations.moving.checking import Checker
+from integrations.moving.importing import FORMATS, Importing, Refusal, import_lines
+from integrations.moving.mappings import MappingOptions
+
+ACTOR = Actor.system("manage.py")
+_PROGRESS_EVERY = 10_000
+
+
+class Command(BaseCommand):
+    help = (
+        "Adopt tokens that another system holds, without asking a customer again: one JSON object a line. Every line "
+        "is judged and stored on its own; running it again goes on where it stopped. Exit 1 when a line was refused."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(prog_name, subcommand, **{**kwargs, "allow_abbrev": False})
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="JSON lines; - is standard input")
+        parser.add_argument("--format", choices=list(FORMATS), default="patchbay")
+        parser.add_argument("--partner", help="whose customers these are: its name or UUID")
+        parser.add_argument("--integration", metavar="SLUG", help="for lines that name none")
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="KEY=SLUG",
+            help="the other system's name of an integration, and ours; may be repeated",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="write nothing; the report is the same")
+        parser.add_argument(
+            "--on-conflict",
+            choices=[choice.value for choice in OnConflict],
+            default=OnConflict.SKIP.value,
+            help="when the customer is connected already: skip the line, fail it, or replace the tokens",
+        )
+        parser.add_argument("--check", action="store_true", help="ask the provider for each one adopted")
+        parser.add_argument(
+            "--identifier",
+            default="",
+            metavar="PATH",
+            help="where userForeignIdentifier stands in a line, such as connection_id or tags.end_user_id",
+        )
+        parser.add_argument(
+            "--name", default="", metavar="PATH", help="where the connection's name stands in a line"
+        )
+        parser.add_argument(
+            "--value",
+            action="append",
+            default=[],
+            metavar="NAME=PATH",
+            help="where a value of the provider stands in a line, such as realm_id=metadata.company",
+        )
+        parser.add_argument(
+            "--client-id", default="", help="the OAuth client that made the tokens, if not the current one"
+        )
+        parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["dry_run"] and options["check"]:
+            raise CommandError(
+                "--check asks for what was adopted, and --dry-run adopts nothing: leave one out."
+            )
+        asked = _asked(options)
+        with ExitStack() as stack:
+            stream = stack.enter_context(self._opened(options["file"]))
+            checker = stack.enter_context(Checker()) if options["check"] else None
+            try:
+                report = import_lines(
+                    stream,
+                    asked,
+                    refused=self._refused,
+                    progress=self._progress,
+                    **({"adopted": checker.check} if checker else {}),
+                )
+            except OperationalError as error:
+                raise CommandError(
+                    f"The database is away ({type(error).__name__}). What was adopted stays; run the command again."
+                ) from None
+        answers = {
+            name: value for name, value in dataclasses.asdict(report).items() if name != "by_integration"
+        }
+        if checker is not None:
+            answers["checked"] = dict(checker.counts)
+        self._print(answers, is_dry_run=asked.is_dry_run, as_json=options["json"])
+        if report.refused or (checker is not None and checker.counts["refused"]):
+            raise CommandError("Not all lines were adopted, or not all of them work; see above.")
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[BinaryIO]:
+        if path == "-":
+            yield sys.stdin.buffer
+            return
+        with opened(path) as stream:
+            if stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077:
+                self.stderr.write(
+                    f"Warning: others may read {path}, and it holds secrets: chmod 600 it, and delete it afterwards."
+                )
+            yield stream
+
+    def _refused(self, refusal: Refusal) -> None:
+        self.stderr.write(str(refusal))
+
+    def _progress(self, line: int) -> None:
+        if line % _PROGRESS_EVERY == 0:
+            self.stderr.write(f"… {line:,} lines read")
+
+    def _print(self, answers: dict[str, Any], *, is_dry_run: bool, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(answers))
+            return
+        if is_dry_run:
+            self.stdout.write("Dry run: nothing was written. It would be:")
+        for name, value in answers.items():
+            shown = (
+                value if isinstance(value, int) else ", ".join(f"{n} {count}" for n, count in value.items())
+            )
+            self.stdout.write(f"{name.replace('_', ' '):<22} {shown}")
+
+
+def _asked(options: dict[str, Any]) -> Importing:
+    if not options["partner"]:
+        raise CommandError("--partner: name the partner whose customers these are.")
+    return Importing(
+        partner=partner_named(options["partner"]),
+        format=options["format"],
+        actor=ACTOR,
+        integration=integration_named(options["integration"]) if options["integration"] else None,
+        slugs=pairs(options["map"], option="--map", shape="KEY=SLUG"),
+        options=MappingOptions(
+            identifier=options["identifier"],
+            name=options["name"],
+            client_id=options["client_id"],
+            value_paths=pairs(options["value"], option="--value", shape="NAME=PATH"),
+        ),
+        on_conflict=OnConflict(options["on_conflict"]),
+        is_dry_run=options["dry_run"],
+    )
+
+
+def opened(path: str) -> BinaryIO:
+    """A file to be read. Raises CommandError."""
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read ({type(error).__name__}).") from None
+
+
+def partner_named(text: str) -> Partner:
+    """A partner by its UUID or name. Raises CommandError."""
+    try:
+        found = Partner.objects.filter(pk=UUID(text)).first()
+    except ValueError:
+        found = None
+    found = found or Partner.objects.filter(name=text).first()
+    if found is None:
+        known = ", ".join(Partner.objects.values_list("name", flat=True)[:20]) or "none"
+        raise CommandError(f"--partner {text}: there is no such partner. There are: {known}.")
+    return found
+
+
+def integration_named(slug: str) -> Integration:
+    """An integration by its slug. Raises CommandError."""
+    found = Integration.objects.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(Integration.objects.values_list("slug", flat=True)[:20]) or "none"
+        raise CommandError(f"--integration {slug}: there is no such integration. There are: {known}.")
+    return found
+
+
+def pairs(given: list[str], *, option: str, shape: str) -> dict[str, str]:
+    """`KEY=VALUE` options as a mapping. Raises CommandError."""
+    found = {}
+    for pair in given:
+        key, separator, value = pair.rpartition("=")
+        if not (separator and key and value):
+            raise CommandError(f"{option} {pair}: write it as {shape}.")
+        found[key] = value
+    return found
