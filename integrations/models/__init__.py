@@ -3,7 +3,9 @@
 from integrations.models.connection import Connection, ConnectionNumber
 from integrations.models.integration import ClientCredentials, Integration, IntegrationGrant, IntegrationScope
 from integrations.models.link import AuthorizationAttempt, ConnectLink, ManageLink
+from integrations.models.pacing import ProviderPace
 from integrations.models.revocation import PendingRevocation
+from integrations.models.schedule import ScheduledJob
 
 __all__ = [
     "AuthorizationAttempt",
@@ -16,4 +18,6 @@ __all__ = [
     "IntegrationScope",
     "ManageLink",
     "PendingRevocation",
+    "ProviderPace",
+    "ScheduledJob",
 ]

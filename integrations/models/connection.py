@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from django.db import models
+from django.db.models import F, Func
 from django.utils.translation import gettext_noop as _
 
 from accounts.models import Customer, Partner
@@ -54,6 +55,14 @@ REASONS: dict[str, str] = {
 }
 
 
+class _IsUsable(Func):
+    """The condition of the index connection_due, written out: SQLite does not use a partial index when the
+    condition comes as parameters."""
+
+    template = "%(expressions)s IN ('active', 'refresh_failing')"
+    output_field = models.BooleanField()
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def living(self) -> ConnectionQuerySet:
         """All but tombstones."""
@@ -64,10 +73,17 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.exclude(status__in=[Status.DISCONNECTED, Status.PENDING])
 
     def due(self, now: datetime) -> ConnectionQuerySet:
-        """Those whose refresh is due, earliest first."""
-        return self.filter(
-            next_refresh_at__lte=now, status__in=[Status.ACTIVE, Status.REFRESH_FAILING]
-        ).order_by("next_refresh_at")
+        """Those whose refresh is due, earliest first.
+
+        Within one integration this reads a range of the index connection_due and no row beside it.
+        """
+        return self.filter(_IsUsable(F("status")), next_refresh_at__lte=now).order_by("next_refresh_at")
+
+    def with_ending_grant(self, now: datetime) -> ConnectionQuerySet:
+        """Those whose partner has yet to be told that the customer must connect again soon, earliest first."""
+        return self.filter(_IsUsable(F("status")), refresh_token_alert_at__lte=now).order_by(
+            "refresh_token_alert_at"
+        )
 
 
 class Connection(models.Model):
@@ -113,6 +129,12 @@ class Connection(models.Model):
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
     access_token_lifetime = models.PositiveBigIntegerField(null=True, blank=True, help_text="Seconds.")
     refresh_token_expires_at = models.DateTimeField(null=True, blank=True)
+    refresh_token_lifetime = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Seconds from the grant, or from the refresh that moved the end."
+    )
+    refresh_token_alert_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the partner is told of the coming end; empty once told."
+    )
     token_version = models.PositiveBigIntegerField(default=0)
     token_stored_at = models.DateTimeField(null=True, blank=True)
 
@@ -123,6 +145,12 @@ class Connection(models.Model):
     refresh_failures = models.PositiveIntegerField(default=0)
     unknown_refusals = models.PositiveIntegerField(default=0)
     refresh_failing_since = models.DateTimeField(null=True, blank=True)
+    unfinished_refreshes = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Refreshes in a row that began and never ended: the process died."
+    )
+    refresh_quarantined_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since then refreshed at use and by hand only."
+    )
 
     connected_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -145,9 +173,14 @@ class Connection(models.Model):
             models.Index(fields=["partner", "-created_at"], name="connection_by_partner"),
             models.Index(fields=["integration", "-created_at"], name="connection_by_integration"),
             models.Index(
-                fields=["next_refresh_at"],
+                fields=["integration", "next_refresh_at"],
                 condition=models.Q(status__in=["active", "refresh_failing"]),
                 name="connection_due",
+            ),
+            models.Index(
+                fields=["refresh_token_alert_at"],
+                condition=models.Q(refresh_token_alert_at__isnull=False),
+                name="connection_grant_ends",
             ),
             models.Index(fields=["integration", "provider_account_id"], name="connection_by_account"),
         ]
