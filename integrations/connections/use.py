@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
+
+from django.utils import timezone
+
 from accounts.audit import Actor
 from accounts.models.audit import ActorKind
 from accounts.models.event import EventType
@@ -13,6 +18,7 @@ from integrations.errors import (
     ProviderError,
     ProviderReplyUnreadable,
     ProviderUnavailable,
+    RefreshUnavailable,
 )
 from integrations.models import Connection
 from integrations.models.connection import Status
@@ -68,10 +74,13 @@ def resume(connection: Connection, *, actor: Actor) -> Connection:
 
 
 def check(connection: Connection) -> Connection:
-    """Ask the provider whether the grant works: a fresh token, then the account behind it.
+    """Ask the provider whether the grant works: the account behind it, then a refresh.
 
+    The account alone would not tell: where a grant is withdrawn, tokens that were issued may live on (HubSpot's do
+    until they expire). A refresh that fails for a while is no verdict on the grant; the row tells of it.
     Raises ReconnectRequired, RefreshUnavailable, ProviderUnavailable, ConnectionPaused, ConnectionNotFound.
     """
+    connection = load(connection.pk)
     token = tokens.ensure_fresh(connection.pk)
     try:
         identity = _ask(connection, token.secret.reveal())
@@ -89,7 +98,19 @@ def check(connection: Connection) -> Connection:
             ) from error
     if identity.account_id and not connection.provider_account_id:
         store_identity(connection, identity)
+    if token.version == connection.token_version:  # no refresh has proved the grant on the way here
+        _prove(connection)
     return load(connection.pk)
+
+
+def _prove(connection: Connection) -> None:
+    """Refresh, where there is something to refresh with and it is not too early. Raises ReconnectRequired."""
+    at_least = connection.integration.provider.oauth.minimum_token_age_seconds or 0
+    stored_at = connection.token_stored_at
+    is_too_young = stored_at is not None and timezone.now() - stored_at < timedelta(seconds=at_least)
+    if connection.refresh_token is not None and not is_too_young:
+        with suppress(RefreshUnavailable):
+            tokens.refresh_now(connection.pk)
 
 
 def _ask(connection: Connection, access_token: str) -> provider_calls.Identity:
