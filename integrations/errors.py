@@ -99,7 +99,13 @@ class ConnectFailed(IntegrationsError):
 
 
 class ProviderError(IntegrationsError):
-    """What a call to a provider's OAuth endpoints ended in. evidence is one masked line for staff."""
+    """What a call to a provider's OAuth endpoints ended in. evidence is one masked line for staff.
+
+    rule: which rule has judged the reply, in words; reason: the status reason that it asks for. "" for none.
+    """
+
+    rule = ""
+    reason = ""
 
     def __init__(self, sentence: str, *, evidence: str = "", status: int | None = None) -> None:
         super().__init__(sentence)

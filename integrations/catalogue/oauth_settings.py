@@ -18,7 +18,8 @@ NO_FIELDS: Mapping[str, tuple[str, ...]] = FrozenMap()
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 BodyFormat = Literal["form", "json"]
-VerdictName = Literal["grant_gone", "client_wrong", "temporary"]
+VerdictName = Literal["grant_gone", "client_wrong", "temporary", "unknown"]
+ReasonName = Literal["revoked_at_provider", "refresh_token_expired", "scope_withdrawn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +122,12 @@ class VerdictRule:
 
     Every condition that is given must hold: the status is in `statuses`; the OAuth error is in `errors`;
     for each member of `fields` the body's value at that path is one of those listed; `description_pattern`
-    is found, without regard to case, in the error description or in a top-level `message`.
+    is found, without regard to case, in the error description or in a top-level `message`. 408, 423, 425, 429,
+    477 and 5xx are temporary unless `statuses` names them. `reason`: the status reason to show the customer.
     """
 
     verdict: VerdictName
+    reason: ReasonName | Literal[""] = ""
     statuses: tuple[int, ...] = ()
     errors: tuple[str, ...] = ()
     fields: Mapping[str, tuple[str, ...]] = NO_FIELDS

@@ -13,7 +13,7 @@ from integrations.oauth import token_request
 from integrations.oauth.errors import TokenEndpointError, UnreadableTokenResponse, UnsendableRequest
 from integrations.oauth.token_request import ClientAuthentication, TokenRequest
 from integrations.oauth.token_response import TokenResponse, parse_token_response
-from integrations.oauth.verdicts import Verdict, classify
+from integrations.oauth.verdicts import Judgement, Verdict, judge
 from integrations.provider_calls.transport import send_request
 
 log = structlog.get_logger(__name__)
@@ -69,12 +69,14 @@ def refresh(
 
 def _unsendable(error: UnsendableRequest) -> ProviderError:
     """Our settings do not make a request: our client's fault, no customer's."""
-    return ProviderRefused(
+    refused = ProviderRefused(
         "The integration's settings do not make a request.",
         error="unsendable_request",
         verdict=Verdict.CLIENT_WRONG,
         evidence=str(error),
     )
+    refused.rule = "the settings make no request"
+    return refused
 
 
 def _send(
@@ -87,11 +89,13 @@ def _send(
     reply = send_request(request, may_keep_connection=may_keep_connection)
     if 300 <= reply.status < 400:
         # Following would hand the client secret and the code to whoever the redirect names (TOK-23).
-        raise ProviderReplyUnreadable(
+        redirected = ProviderReplyUnreadable(
             "The provider's token endpoint redirects, so its entry is wrong.",
             evidence=f"HTTP {reply.status} from the token endpoint",
             status=reply.status,
         )
+        redirected.rule = "redirects are not followed"
+        raise redirected
     oauth = provider.oauth
     try:
         response = parse_token_response(
@@ -113,22 +117,32 @@ def _send(
 
 def provider_error(provider: Provider, error: TokenEndpointError, *, status: int) -> ProviderError:
     """The protocol's error as what a caller does about it; the log gets codes and masked text alone."""
-    verdict = classify(error, status=status, rules=provider.oauth.verdicts)
+    judgement = judge(error, status=status, rules=provider.oauth.verdicts)
     evidence = str(error)[:500]
     log.warning(
         "token endpoint refused",
         provider=provider.id,
         status=status,
-        verdict=verdict,
+        verdict=judgement.verdict,
+        rule=judgement.rule,
         evidence=evidence,
         # Written without "=", after which the log's masker takes an error's code for an authorization code.
         codes=", ".join(f"{path} {value}" for path, value in error.fields.items()),
     )
+    made = _as_provider_error(error, judgement, evidence=evidence, status=status)
+    made.rule, made.reason = judgement.rule, judgement.reason
+    return made
+
+
+def _as_provider_error(
+    error: TokenEndpointError, judgement: Judgement, *, evidence: str, status: int
+) -> ProviderError:
+    verdict = judgement.verdict
     if verdict == Verdict.TEMPORARY and status >= 400:
         return ProviderUnavailable(
             "The provider could not answer just now.", evidence=evidence, status=status
         )
-    if isinstance(error, UnreadableTokenResponse):
+    if isinstance(error, UnreadableTokenResponse) and verdict == Verdict.TEMPORARY:
         return ProviderReplyUnreadable("The provider's reply is no token.", evidence=evidence, status=status)
     return ProviderRefused(
         "The provider refused.", error=error.error or "", verdict=verdict, evidence=evidence, status=status

@@ -9,7 +9,7 @@ import pytest
 
 from integrations.oauth.errors import TokenEndpointError
 from integrations.oauth.token_response import parse_token_response
-from integrations.oauth.verdicts import Verdict, VerdictRule, classify
+from integrations.oauth.verdicts import Verdict, VerdictRule, classify, judge
 
 
 def failed(status: int, content: object = None, *, page: bool = False) -> TokenEndpointError:
@@ -49,7 +49,7 @@ def test_ref_10_a_final_looking_body_under_a_temporary_status_is_temporary(statu
 
 
 @pytest.mark.parametrize("content", [{"error": "invalid_request"}, {"error": "odd"}, {}, {"message": "no"}])
-@pytest.mark.parametrize("status", [400, 401, 403, 410, 422])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 409, 422])
 def test_ref_12_another_4xx_is_unknown(status: int, content: object) -> None:
     assert classify(failed(status, content)) is Verdict.UNKNOWN
 
@@ -160,6 +160,44 @@ def test_a_rule_may_look_at_codes_in_a_list() -> None:
 
 def test_any_object_with_the_attributes_of_a_rule_will_do() -> None:
     rule = SimpleNamespace(
-        verdict="grant_gone", statuses=(), errors=("gone",), fields={}, description_pattern=None
+        verdict="grant_gone", reason="", statuses=(), errors=("gone",), fields={}, description_pattern=None
     )
     assert classify(failed(400, {"error": "gone"}), rules=[rule]) is Verdict.GRANT_GONE
+
+
+@pytest.mark.parametrize("status", [404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 426, 431])
+def test_ref_09_what_speaks_of_the_request_says_nothing_about_the_grant(status: int) -> None:
+    assert classify(failed(status, {"message": "no"})) is Verdict.TEMPORARY
+    assert classify(failed(status, {"error": "not_allowed"})) is Verdict.TEMPORARY
+    assert classify(failed(status, {"error": "invalid_grant"})) is Verdict.GRANT_GONE
+
+
+@pytest.mark.parametrize("body", [b"", b"error code: 1020", b'{"error": "inval', b"[]", b"\xff\xfe\x00\xd8"])
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 422])
+def test_ref_09_what_cannot_be_read_says_nothing_about_the_grant(status: int, body: bytes) -> None:
+    with pytest.raises(TokenEndpointError) as refused:
+        parse_token_response(status, "text/plain", body)
+    assert classify(refused.value) is Verdict.TEMPORARY
+
+
+def test_ref_10_only_a_rule_that_names_a_temporary_status_judges_under_it() -> None:
+    error = failed(500, {"error": "invalid_grant"})
+    silent = VerdictRule(verdict="grant_gone", errors=("invalid_grant",))
+    named = VerdictRule(verdict="grant_gone", errors=("invalid_grant",), statuses=(500,))
+    assert classify(error, rules=[silent]) is Verdict.TEMPORARY
+    assert classify(error, rules=[silent, named]) is Verdict.GRANT_GONE
+    assert judge(error, rules=[silent, named]).rule == "rule 2 of the provider's file"
+
+
+def test_a_rule_may_tell_the_reason_to_show() -> None:
+    rule = VerdictRule(
+        verdict="grant_gone", reason="refresh_token_expired", description_pattern="AADSTS700082"
+    )
+    error = failed(400, {"error": "invalid_grant", "error_description": "AADSTS700082: expired"})
+    assert judge(error, rules=[rule]).reason == "refresh_token_expired"
+    assert judge(error).reason == ""
+
+
+def test_a_complaint_about_scopes_is_unknown_and_has_a_reason_of_its_own() -> None:
+    judged = judge(failed(400, {"error": "invalid_scope"}))
+    assert (judged.verdict, judged.reason) == (Verdict.UNKNOWN, "scope_withdrawn")
