@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client
 
 from accounts.api import throttling
@@ -61,3 +62,57 @@ def test_a_call_that_names_no_credential_counts_for_nobody(world: World, monkeyp
     world.partner.save()
     assert [Client().get(PATH).status_code for _ in range(3)] == [401] * 3
     assert Client().get(PATH, **world.auth).status_code == 200
+
+
+class Away:
+    """A cache server that is not there, until it is."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.asked = 0
+        self._counts = LocMemCache("a-shared-cache", {})
+        self._counts.clear()
+
+    def add(self, key: str, value: int, timeout: int) -> bool:
+        self.asked += 1
+        if not self.is_there:
+            raise ConnectionError("Connection refused.")
+        return bool(self._counts.add(key, value, timeout))
+
+    def incr(self, key: str) -> int:
+        return int(self._counts.incr(key))
+
+
+@pytest.fixture
+def away(monkeypatch: Any) -> Away:
+    """The clock of the pause stands at 100 until a test moves it."""
+    made = Away()
+    monkeypatch.setattr(throttling, "cache", made)
+    monkeypatch.setattr(throttling, "_state", throttling._CacheState())
+    monkeypatch.setattr(throttling, "_own_counts", LocMemCache("own-counts-of-a-test", {}))
+    throttling._own_counts.clear()
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: 100.0)
+    return made
+
+
+def test_ops_12_calls_are_answered_and_counted_while_the_cache_is_away(world: World, away: Away) -> None:
+    world.partner.requests_per_minute = 2
+    world.partner.save()
+    replies = [Client().get(PATH, **world.auth).status_code for _ in range(3)]
+    assert replies == [200, 200, 429]
+
+
+def test_ops_12_a_cache_that_is_away_is_not_asked_by_every_call(world: World, away: Away) -> None:
+    world.partner.requests_per_minute = 100
+    assert {throttling.count(world.partner, now=600.0) for _ in range(50)} == {None}
+    assert away.asked == 1
+
+
+def test_ops_12_a_cache_that_is_back_counts_again(world: World, away: Away, monkeypatch: Any) -> None:
+    world.partner.requests_per_minute = 2
+    assert [throttling.count(world.partner, now=600.0) for _ in range(3)] == [None, None, 60.0]
+    away.is_there = True
+    assert throttling.count(world.partner, now=601.0) == 59.0  # not asked yet
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: 100.0 + throttling.CACHE_PAUSE_SECONDS)
+    assert [throttling.count(world.partner, now=602.0) for _ in range(3)] == [None, None, 58.0]
+    assert away.asked == 4
