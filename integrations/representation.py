@@ -58,7 +58,7 @@ def connection_data(connection: Connection) -> dict[str, Any]:
         "lastUsedAt": timestamp(connection.last_used_at),
         "accessTokenExpiresAt": timestamp(connection.access_token_expires_at),
     }
-    if connection.status in _NEEDS_CUSTOMER:
+    if connection.status in _NEEDS_CUSTOMER or connection.lacks_required_scopes:
         data["reconnectUrl"] = reconnect_url(connection)
     return data
 

@@ -57,7 +57,7 @@ class ConnectionsView(PartnerView):
         return paged(self, self._rows(request), connection_data)
 
     def _rows(self, request: Request) -> ConnectionQuerySet:
-        rows = connections.visible_to(self.credential)
+        rows = connections.visible_to(self.credential).prefetch_related("integration__scopes")
         status = request.query_params.get("status")
         if status is not None and status not in _LISTABLE:
             raise invalid("status", f"One of {', '.join(_LISTABLE)} is needed.")

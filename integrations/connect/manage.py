@@ -90,7 +90,9 @@ def manage_entries(link: ManageLink) -> tuple[ManageEntry, ...]:
     """The customer's connections, oldest first; without those whose provider left the catalogue."""
     known = [provider.id for provider in catalogue.all_providers()]
     rows = Connection.objects.listed().select_related("integration", "customer", "partner")
-    own = rows.filter(customer=link.customer, integration__provider_id__in=known)
+    own = rows.prefetch_related("integration__scopes").filter(
+        customer=link.customer, integration__provider_id__in=known
+    )
     return tuple(_entry(row) for row in own.order_by("created_at"))
 
 

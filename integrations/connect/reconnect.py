@@ -17,9 +17,9 @@ from integrations.representation import connection_of_reconnect_url
 def open_reconnect(signed: str) -> str:
     """The path of a fresh connect link for the connection that the signed URL names.
 
-    The URL has no end of its own, so it serves only while the customer is needed: once the connection works, it
-    is as used up as the link that it became. Raises NotFound for a signature that is not ours, LinkUnusable for
-    a connection that works or is no more.
+    The URL has no end of its own, so it serves only while the customer is needed: once the connection works and
+    has every scope that the integration requires, it is as used up as the link that it became.
+    Raises NotFound for a signature that is not ours, LinkUnusable for a connection that works or is no more.
     """
     connection_id = connection_of_reconnect_url(signed[:500])
     if connection_id is None:
@@ -31,24 +31,27 @@ def open_reconnect(signed: str) -> str:
     )
     if connection is None or connection.status == Status.DISCONNECTED:
         raise LinkUnusable("revoked")
-    if connection.status == Status.ACTIVE:
+    if connection.status == Status.ACTIVE and not connection.lacks_required_scopes:
         raise LinkUnusable("used")
     return path_of(link_for(connection, actor=Actor.customer(connection.customer)))
 
 
 def link_for(connection: Connection, *, actor: Actor) -> NewLink:
-    """A link that reconnects a connection: same id, integration, settings (CON-20); scopes as now configured.
+    """A link that reconnects a connection: same id, integration and settings (CON-20).
 
-    Asks for the union of what was granted and what is wanted, so that nothing is lost.
+    Asks for the union of what the integration wants now and what this connection requested or was granted before,
+    so that nothing is lost. What staff have taken out of the integration is not asked for: the provider's app may
+    no longer have it, and would refuse the whole of it (CON-06).
     """
     integration = connection.integration
-    known = {*integration.required_scopes(), *integration.optional_scopes()}
-    wanted = [*integration.required_scopes(), *(s for s in connection.requested_scopes if s in known)]
+    required, optional = integration.required_scopes(), integration.optional_scopes()
+    # Required by its own link, though optional for others.
+    more = [scope for scope in dict.fromkeys(connection.requested_scopes) if scope in optional]
     request = LinkRequest(
         foreign_identifier=connection.customer.foreign_identifier,
         connection_name=connection.name,
         connection_config=connection.connection_config,
-        scopes=list(dict.fromkeys(wanted)),
+        scopes=[*required, *more] if more else None,
     )
     return create_link(
         connection.partner, integration, request, actor=actor, max_seconds=settings.CONNECT_LINK_MAX_SECONDS

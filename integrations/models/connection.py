@@ -10,7 +10,8 @@ from django.db.models import F, Func
 from django.utils.translation import gettext_noop as _
 
 from accounts.models import Customer, Partner
-from integrations.catalogue import UnknownProvider
+from integrations import granted_scopes
+from integrations.catalogue import Provider, UnknownProvider
 from integrations.models.integration import ClientCredentials, Integration
 from sealing import SealedField
 
@@ -31,7 +32,9 @@ class Status(models.TextChoices):
 #: reason code -> the sentence that a customer reads. English here, in events and in the API; the pages translate.
 REASONS: dict[str, str] = {
     "": "",
-    "revoked_at_provider": _("Access was withdrawn at the provider. Connect again to restore it."),
+    "revoked_at_provider": _(
+        "Access was ended at the provider, or the app was removed there. Connect again to restore it."
+    ),
     "refresh_token_expired": _("The authorization has expired. Connect again to restore it."),
     "client_credentials_rejected": _(
         "The provider refuses the app's credentials; its operator has to correct them."
@@ -197,24 +200,33 @@ class Connection(models.Model):
 
     @property
     def missing_scopes(self) -> list[str]:
-        """Requested but not granted; empty while the provider has not told what it granted.
+        """What was requested or is required by the integration now, and is not covered by the grant.
 
-        What a granted scope implies counts as granted: Shopify leaves read_orders out beside write_orders.
+        Empty where there is no grant. A scope that staff add stands here until the customer connects again.
         """
-        if not self.granted_scopes:
-            return []
-        wanted = dict.fromkeys([*self.requested_scopes, *self.requested_optional_scopes])
-        missing = [scope for scope in wanted if scope not in self.granted_scopes]
-        implied = self._implied_scopes() if missing else frozenset()
-        return [scope for scope in missing if scope not in implied]
+        needed = [*self.requested_scopes, *self.requested_optional_scopes, *self._required_now()]
+        return self._lacking(needed)
 
-    def _implied_scopes(self) -> frozenset[str]:
+    @property
+    def lacks_required_scopes(self) -> bool:
+        """Whether the integration requires a scope now that the grant does not cover: only a reconnect helps."""
+        return bool(self._lacking(self._required_now()))
+
+    def _lacking(self, wanted: list[str]) -> list[str]:
+        if self.status in {Status.PENDING, Status.DISCONNECTED}:
+            return []
+        requested = [*self.requested_scopes, *self.requested_optional_scopes]
+        provider = self._provider_or_none()
+        return granted_scopes.lacking(provider, wanted, granted=self.granted_scopes, requested=requested)
+
+    def _required_now(self) -> list[str]:
+        return [] if self._provider_or_none() is None else self.integration.required_scopes()
+
+    def _provider_or_none(self) -> Provider | None:
         try:
-            provider = self.integration.provider
+            return self.integration.provider
         except UnknownProvider:
-            return frozenset()
-        known = (provider.scope_by_name(name) for name in self.granted_scopes)
-        return frozenset(name for scope in known if scope for name in scope.implies)
+            return None
 
     def config_values(self) -> dict[str, str]:
         """What the provider's templates are filled with: staff's, then the customer's, then captured values."""

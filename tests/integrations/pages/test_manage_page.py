@@ -138,6 +138,7 @@ def test_a_signed_reconnect_address_becomes_a_link_for_people_only(
 def test_a_reconnect_address_is_used_up_once_the_connection_works(
     browser: Client, connection: Connection
 ) -> None:
+    Connection.objects.update(granted_scopes=connection.integration.required_scopes())
     before = connection.connect_links.count()
     reply = browser.get(urlsplit(reconnect_url(connection)).path, headers={"Accept": "application/json"})
     assert (reply.status_code, reply.json()["code"]) == (410, "link_used")
