@@ -10,29 +10,32 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from accounts.audit import Actor
-from accounts.models import Partner
 from integrations.connections.adopt import OnConflict
-from integrations.models import Integration
+from integrations.errors import IntegrationsError
+from integrations.management import moving_options
+from integrations.management.moving_options import integration_named, pairs, partner_named
+from integrations.moving.bundle import BundleReader
 from integrations.moving.checking import Checker
-from integrations.moving.importing import FORMATS, Importing, Refusal, import_lines
+from integrations.moving.importing import FORMATS, Importing, Refusal, Report, import_lines
 from integrations.moving.mappings import MappingOptions
+from integrations.moving.restoring import Restoring, restore
 
 ACTOR = Actor.system("manage.py")
 _PROGRESS_EVERY = 10_000
+BUNDLE = "bundle"
 
 
 class Command(BaseCommand):
     help = (
         "Adopt tokens that another system holds, without asking a customer again: one JSON object a line. Every line "
-        "is judged and stored on its own; running it again goes on where it stopped. Exit 1 when a line was refused."
+        "is judged and stored on its own; running it again goes on where it stopped. Exit 1 when a line was refused. "
+        "With --format bundle: restore what export_connections has written."
     )
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -40,7 +43,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="JSON lines; - is standard input")
-        parser.add_argument("--format", choices=list(FORMATS), default="patchbay")
+        parser.add_argument("--format", choices=[*FORMATS, BUNDLE], default="patchbay")
         parser.add_argument("--partner", help="whose customers these are: its name or UUID")
         parser.add_argument("--integration", metavar="SLUG", help="for lines that name none")
         parser.add_argument(
@@ -50,6 +53,14 @@ class Command(BaseCommand):
             metavar="KEY=SLUG",
             help="the other system's name of an integration, and ours; may be repeated",
         )
+        parser.add_argument(
+            "--map-partner",
+            action="append",
+            default=[],
+            metavar="NAME=NAME",
+            help="a partner of the bundle, and the one here that gets its connections; may be repeated",
+        )
+        moving_options.add_key_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="write nothing; the report is the same")
         parser.add_argument(
             "--on-conflict",
@@ -84,37 +95,53 @@ class Command(BaseCommand):
             raise CommandError(
                 "--check asks for what was adopted, and --dry-run adopts nothing: leave one out."
             )
+        try:
+            answers = self._restore(options) if options["format"] == BUNDLE else self._import(options)
+        except OperationalError as error:
+            raise CommandError(
+                f"The database is away ({type(error).__name__}). What was adopted stays; run the command again."
+            ) from None
+        self._print(answers, is_dry_run=options["dry_run"], as_json=options["json"])
+        if answers["refused"] or answers.get("checked", {}).get("refused"):
+            raise CommandError("Not all lines were adopted, or not all of them work; see above.")
+
+    def _import(self, options: dict[str, Any]) -> dict[str, Any]:
         asked = _asked(options)
         with ExitStack() as stack:
             stream = stack.enter_context(self._opened(options["file"]))
             checker = stack.enter_context(Checker()) if options["check"] else None
+            adopted = {"adopted": checker.check} if checker is not None else {}
+            report = import_lines(stream, asked, refused=self._refused, progress=self._progress, **adopted)
+        return {**_counts(report), **({"checked": dict(checker.counts)} if checker is not None else {})}
+
+    def _restore(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options["file"] == "-" or options["check"]:
+            raise CommandError("A bundle is read twice, so it has to be a file; and --check is for lines.")
+        asked = Restoring(
+            actor=ACTOR,
+            slugs=pairs(options["map"], option="--map", shape="SLUG=SLUG"),
+            partner_names=pairs(options["map_partner"], option="--map-partner", shape="NAME=NAME"),
+            on_conflict=OnConflict(options["on_conflict"]),
+            is_dry_run=options["dry_run"],
+        )
+        key = moving_options.bundle_key(options, is_new=False)
+        with moving_options.opened(options["file"]) as stream:
             try:
-                report = import_lines(
-                    stream,
-                    asked,
-                    refused=self._refused,
-                    progress=self._progress,
-                    **({"adopted": checker.check} if checker else {}),
-                )
-            except OperationalError as error:
-                raise CommandError(
-                    f"The database is away ({type(error).__name__}). What was adopted stays; run the command again."
-                ) from None
-        answers = {
-            name: value for name, value in dataclasses.asdict(report).items() if name != "by_integration"
+                reader = BundleReader(stream, key)
+                report, made = restore(reader, asked, refused=self._refused, progress=self._progress)
+            except IntegrationsError as error:
+                raise CommandError(str(error)) from None
+        return {
+            **_counts(report),
+            **{f"{name}_made": count for name, count in dataclasses.asdict(made).items()},
         }
-        if checker is not None:
-            answers["checked"] = dict(checker.counts)
-        self._print(answers, is_dry_run=asked.is_dry_run, as_json=options["json"])
-        if report.refused or (checker is not None and checker.counts["refused"]):
-            raise CommandError("Not all lines were adopted, or not all of them work; see above.")
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[BinaryIO]:
         if path == "-":
             yield sys.stdin.buffer
             return
-        with opened(path) as stream:
+        with moving_options.opened(path) as stream:
             if stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o077:
                 self.stderr.write(
                     f"Warning: others may read {path}, and it holds secrets: chmod 600 it, and delete it afterwards."
@@ -141,6 +168,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{name.replace('_', ' '):<22} {shown}")
 
 
+def _counts(report: Report) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(report).items() if name != "by_integration"}
+
+
 def _asked(options: dict[str, Any]) -> Importing:
     if not options["partner"]:
         raise CommandError("--partner: name the partner whose customers these are.")
@@ -159,44 +190,3 @@ def _asked(options: dict[str, Any]) -> Importing:
         on_conflict=OnConflict(options["on_conflict"]),
         is_dry_run=options["dry_run"],
     )
-
-
-def opened(path: str) -> BinaryIO:
-    """A file to be read. Raises CommandError."""
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read ({type(error).__name__}).") from None
-
-
-def partner_named(text: str) -> Partner:
-    """A partner by its UUID or name. Raises CommandError."""
-    try:
-        found = Partner.objects.filter(pk=UUID(text)).first()
-    except ValueError:
-        found = None
-    found = found or Partner.objects.filter(name=text).first()
-    if found is None:
-        known = ", ".join(Partner.objects.values_list("name", flat=True)[:20]) or "none"
-        raise CommandError(f"--partner {text}: there is no such partner. There are: {known}.")
-    return found
-
-
-def integration_named(slug: str) -> Integration:
-    """An integration by its slug. Raises CommandError."""
-    found = Integration.objects.filter(slug=slug).first()
-    if found is None:
-        known = ", ".join(Integration.objects.values_list("slug", flat=True)[:20]) or "none"
-        raise CommandError(f"--integration {slug}: there is no such integration. There are: {known}.")
-    return found
-
-
-def pairs(given: list[str], *, option: str, shape: str) -> dict[str, str]:
-    """`KEY=VALUE` options as a mapping. Raises CommandError."""
-    found = {}
-    for pair in given:
-        key, separator, value = pair.rpartition("=")
-        if not (separator and key and value):
-            raise CommandError(f"{option} {pair}: write it as {shape}.")
-        found[key] = value
-    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.factories import World
+from tests.integrations.moving.bundles import Mover
 from tests.integrations.moving.imports import Result, run
 
 
@@ -16,3 +18,8 @@ def adopt(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
         return run(lines, "--integration", "hbdev", *arguments, monkeypatch=monkeypatch)
 
     return call
+
+
+@pytest.fixture
+def mover(tmp_path: Path) -> Mover:
+    return Mover(tmp_path)
