@@ -216,13 +216,14 @@ class Connection(models.Model):
         if self.status in {Status.PENDING, Status.DISCONNECTED}:
             return []
         requested = [*self.requested_scopes, *self.requested_optional_scopes]
-        provider = self._provider_or_none()
+        provider = self.provider_or_none()
         return granted_scopes.lacking(provider, wanted, granted=self.granted_scopes, requested=requested)
 
     def _required_now(self) -> list[str]:
-        return [] if self._provider_or_none() is None else self.integration.required_scopes()
+        return [] if self.provider_or_none() is None else self.integration.required_scopes()
 
-    def _provider_or_none(self) -> Provider | None:
+    def provider_or_none(self) -> Provider | None:
+        """The catalogue's entry, or None when its file is gone."""
         try:
             return self.integration.provider
         except UnknownProvider:
