@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models.event import EventType
@@ -19,8 +21,8 @@ _LESSER_REASONS = ("", "identity_unknown")
 def tell(before: Connection, granted: Sequence[str] | None, *, actor: Actor) -> bool:
     """One audit entry and one event when a stored refresh changed what the grant covers; True when it did.
 
-    before is the row as it was read; granted is what the provider told now, None when it told nothing. Belongs into
-    the transaction that stores the tokens. The status stays, since the rest of the grant works on; while a scope
+    before is the row as it was read; granted is what the provider told now and is stored, None when it told nothing.
+    Costs no query while both cover the same. The status stays, since the rest of the grant works on; while a scope
     that the integration requires is lacking, the reason is scope_withdrawn, and goes when it is granted again.
     """
     if granted is None:
@@ -29,11 +31,12 @@ def tell(before: Connection, granted: Sequence[str] | None, *, actor: Actor) -> 
     lost, gained = _beyond(before, held, granted), _beyond(before, granted, held)
     if not lost and not (gained and before.granted_scopes):
         return False
-    row = Connection.objects.select_related("integration", "customer", "partner").get(pk=before.pk)
-    _set_reason(row, is_lost=bool(lost))
-    audit.record("connection.scopes_changed", row, actor=actor, changes={"lost": lost, "gained": gained})
-    row.refresh_from_db(fields=["status_reason"])
-    states.tell(row, EventType.CONNECTION_UPDATED)
+    with transaction.atomic():
+        row = Connection.objects.select_related("integration", "customer", "partner").get(pk=before.pk)
+        _set_reason(row, is_lost=bool(lost))
+        audit.record("connection.scopes_changed", row, actor=actor, changes={"lost": lost, "gained": gained})
+        row.refresh_from_db(fields=["status_reason"])
+        states.tell(row, EventType.CONNECTION_UPDATED)
     return True
 
 
