@@ -19,7 +19,7 @@ from integrations.representation import connection_data
 _EVENTS: dict[str, EventType] = {
     Status.RECONNECT_REQUIRED: EventType.CONNECTION_RECONNECT_REQUIRED,
     Status.REFRESH_FAILING: EventType.CONNECTION_REFRESH_FAILING,
-    Status.PAUSED: EventType.CONNECTION_UPDATED,
+    Status.DISCONNECTED: EventType.CONNECTION_DELETED,
 }
 
 
@@ -55,26 +55,52 @@ def change(
             **(also or {}),
         )
         if changed:
-            connection = _audited(connection_id, before=before, actor=actor, reason=reason)
+            changes = {"status": [before, to.value], "reason": reason}
+            connection = _audited(connection_id, to.value, actor=actor, changes=changes)
             if not is_silent:
-                tell(connection, event or _event_of(before, to), **(members or {}))
+                tell(connection, event or event_of(before, to), **(members or {}))
     return bool(changed)
 
 
-def _event_of(before: str, to: Status) -> EventType:
+def recover(connection_id: UUID, *, actor: Actor) -> bool:
+    """The end of refresh_failing once tokens are stored again; True when this call told it.
+
+    A paused connection stays paused and is told as well: what it goes back to has changed. A failure that came
+    later than those tokens has noted since when, and is left alone.
+    """
+    is_over: dict[str, Any] = {"refresh_failing_since": None}
+    if change(
+        connection_id, to=Status.ACTIVE, actor=actor, only_if={"status": Status.REFRESH_FAILING, **is_over}
+    ):
+        return True
+    paused = Connection.objects.filter(
+        pk=connection_id, status=Status.PAUSED, status_before_pause=Status.REFRESH_FAILING, **is_over
+    )
+    with transaction.atomic():
+        has_changed = paused.update(
+            status_before_pause=Status.ACTIVE, reason_before_pause="", updated_at=timezone.now()
+        )
+        if has_changed:
+            changes = {"status_before_pause": [Status.REFRESH_FAILING, Status.ACTIVE]}
+            tell(
+                _audited(connection_id, "recovered", actor=actor, changes=changes),
+                EventType.CONNECTION_RECOVERED,
+            )
+    return bool(has_changed)
+
+
+def event_of(before: str, to: str) -> EventType:
+    """What tells a change from one status to another; a made connection is told as created."""
+    if to == Status.ACTIVE and before == Status.PENDING:
+        return EventType.CONNECTION_CREATED
     if to == Status.ACTIVE and before in {Status.RECONNECT_REQUIRED, Status.REFRESH_FAILING}:
         return EventType.CONNECTION_RECOVERED
     return _EVENTS.get(to, EventType.CONNECTION_UPDATED)
 
 
-def _audited(connection_id: UUID, *, before: str, actor: Actor, reason: str) -> Connection:
+def _audited(connection_id: UUID, act: str, *, actor: Actor, changes: dict[str, Any]) -> Connection:
     connection = Connection.objects.select_related("integration", "customer", "partner").get(pk=connection_id)
-    audit.record(
-        f"connection.{connection.status}",
-        connection,
-        actor=actor,
-        changes={"status": [before, connection.status], "reason": reason},
-    )
+    audit.record(f"connection.{act}", connection, actor=actor, changes=changes)
     return connection
 
 

@@ -1,6 +1,7 @@
 """The rows of integrations, one module a noun."""
 
 from integrations.models.connection import Connection, ConnectionNumber
+from integrations.models.incident import GrantIncident
 from integrations.models.integration import ClientCredentials, Integration, IntegrationGrant, IntegrationScope
 from integrations.models.link import AuthorizationAttempt, ConnectLink, ManageLink
 from integrations.models.pacing import ProviderPace
@@ -13,6 +14,7 @@ __all__ = [
     "ConnectLink",
     "Connection",
     "ConnectionNumber",
+    "GrantIncident",
     "Integration",
     "IntegrationGrant",
     "IntegrationScope",

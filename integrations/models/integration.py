@@ -94,6 +94,12 @@ class ClientCredentials(models.Model):
         editable=False,
         help_text="Since when the provider refuses this client; an alarm.",
     )
+    last_refused_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the provider last refused this client with no success since; twice makes the alarm.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

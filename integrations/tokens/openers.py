@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connection as database
+from django.db import transaction
+
 from integrations.errors import ProviderRefused
 from integrations.models import ClientCredentials, Connection, PendingRevocation
 from integrations.oauth.token_request import ClientAuthentication
@@ -40,8 +43,10 @@ def with_either_secret(
 ) -> T:
     """Call with the client secret, and once more with the one that is being rotated in when our client is wrong.
 
-    before_next may raise instead. Raises what call raises, and sealing.UnreadableSecret.
+    before_next may raise instead. Raises what call raises, sealing.UnreadableSecret, and RuntimeError inside a
+    transaction.
     """
+    _require_no_transaction()
     try:
         return call(client_authentication(client))
     except ProviderRefused as error:
@@ -50,6 +55,13 @@ def with_either_secret(
         if before_next is not None:
             before_next(error)
         return call(client_authentication(client, is_next=True))
+
+
+def _require_no_transaction() -> None:
+    """Before a code or a refresh token is spent: its outcome must not go with somebody's rollback (OPS-07)."""
+    if database.in_atomic_block:
+        with transaction.atomic(durable=True):  # raises, except in the transaction around a test
+            pass
 
 
 def open_tokens(row: Connection | PendingRevocation) -> dict[str, str]:

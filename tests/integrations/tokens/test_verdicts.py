@@ -1,0 +1,370 @@
+"""Every kind of reply to a refresh, through the real path: verdict, status, reason, what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Event
+from integrations import tokens
+from integrations.errors import ReconnectRequired, RefreshUnavailable
+from integrations.models import ClientCredentials, Connection, GrantIncident
+from integrations.models.connection import Status
+from tests import factories
+from tests.factories import CLIENT_SECRET, World
+from tests.integrations.connect.conftest import HUBSPOT_TOKEN
+from tests.provider_server import Answer, ProviderServer
+
+pytestmark = [pytest.mark.django_db]
+
+REFRESH_TOKEN = "na1-1111-2222-3333-4444-refresh-of-a-test"
+PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking</body></html>"
+CHALLENGE = Answer(
+    PAGE, status=403, content_type="text/html; charset=UTF-8", headers={"cf-mitigated": "challenge"}
+)
+
+
+def refused(code: Any, status: int = 400, **members: Any) -> Answer:
+    return Answer({"error": code, **members}, status=status)
+
+
+def form(text: str, status: int = 200) -> Answer:
+    return Answer(text, status=status, content_type="application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What becomes of a connection whose access token has expired."""
+
+    verdict: str
+    status: str
+    reason: str
+    error: type[Exception]
+
+
+GONE = Expected("grant_gone", "reconnect_required", "revoked_at_provider", ReconnectRequired)
+OURS = Expected("client_wrong", "active", "", RefreshUnavailable)
+LATER = Expected("temporary", "refresh_failing", "provider_unavailable", RefreshUnavailable)
+UNKNOWN = Expected("unknown", "refresh_failing", "provider_unavailable", RefreshUnavailable)
+
+KINDS: dict[str, tuple[Answer, Expected, str]] = {
+    # about the grant
+    "400 invalid_grant": (refused("invalid_grant"), GONE, "HTTP 400"),
+    "401 invalid_grant": (refused("invalid_grant", 401), GONE, "error=invalid_grant"),
+    "403 invalid_grant": (refused("invalid_grant", 403), GONE, "HTTP 403"),
+    "404 invalid_grant": (refused("invalid_grant", 404), GONE, "HTTP 404"),
+    "200 invalid_grant": (refused("invalid_grant", 200), GONE, "HTTP 200"),
+    "400 invalid_grant as a form": (form("error=invalid_grant&error_description=gone", 400), GONE, "(gone)"),
+    "200 invalid_grant as a form": (form("error=invalid_grant"), GONE, "HTTP 200"),
+    "error as an object": (refused({"code": "invalid_grant", "message": "gone"}), GONE, "(gone)"),
+    "interaction_required": (refused("interaction_required"), GONE, "interaction_required"),
+    "consent_required": (refused("consent_required"), GONE, "consent_required"),
+    "login_required": (refused("login_required"), GONE, "login_required"),
+    "access_denied": (refused("access_denied", 403), GONE, "access_denied"),
+    "HubSpot: token revoked or app uninstalled": (
+        Answer({"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"}, status=400),
+        GONE,
+        "status=BAD_REFRESH_TOKEN",
+    ),
+    "HubSpot: account deleted": (
+        Answer({"status": "BAD_HUB", "message": "missing or unknown hub id"}, status=400),
+        GONE,
+        "status=BAD_HUB",
+    ),
+    # about our client
+    "400 invalid_client": (refused("invalid_client"), OURS, "invalid_client"),
+    "401 invalid_client": (refused("invalid_client", 401), OURS, "HTTP 401"),
+    "403 invalid_client": (refused("invalid_client", 403), OURS, "HTTP 403"),
+    "200 invalid_client as a form": (form("error=invalid_client"), OURS, "HTTP 200"),
+    "unauthorized_client": (refused("unauthorized_client"), OURS, "unauthorized_client"),
+    "unsupported_grant_type": (refused("unsupported_grant_type"), OURS, "unsupported_grant_type"),
+    "HubSpot: wrong secret": (Answer({"status": "BAD_CLIENT_SECRET"}, status=400), OURS, "BAD_CLIENT_SECRET"),
+    "HubSpot: another client's token": (
+        refused("invalid_grant", status=400, message="refresh token was not issued to this client"),
+        OURS,
+        "not issued to this client",
+    ),
+    # about now
+    "HTML page": (Answer(PAGE, content_type="text/html"), LATER, "text/html"),
+    "403 challenge": (CHALLENGE, LATER, "HTTP 403 text/html"),
+    "403 plain text of a firewall": (
+        Answer("error code: 1020", status=403, content_type="text/plain"),
+        LATER,
+        "HTTP 403 text/plain",
+    ),
+    "503 challenge": (Answer(PAGE, status=503, content_type="text/html"), LATER, "HTTP 503"),
+    "empty": (Answer(b""), LATER, "is empty: HTTP 200"),
+    "204": (Answer(b"", status=204), LATER, "HTTP 204"),
+    "200 without a token": (Answer({"token_type": "bearer"}), LATER, "holds no access token"),
+    "truncated JSON": (Answer('{"access_token": "C-half', status=200), LATER, "broken JSON"),
+    "truncated JSON 400": (Answer('{"error": "invalid_gra', status=400), LATER, "broken JSON"),
+    "a list": (Answer([]), LATER, "no object"),
+    "not text": (Answer(b'{"error": "\xff\xfe"}', status=400), LATER, "not text"),
+    "302": (Answer(b"", status=302, headers={"Location": "https://other.example/t"}), LATER, "HTTP 302"),
+    "307": (Answer(b"", status=307, headers={"Location": "https://other.example/t"}), LATER, "HTTP 307"),
+    "404": (Answer({"message": "no"}, status=404), LATER, "HTTP 404"),
+    "405": (Answer({"message": "no"}, status=405), LATER, "HTTP 405"),
+    "408": (Answer(b"", status=408), LATER, "HTTP 408"),
+    "410": (Answer({"message": "API version is gone"}, status=410), LATER, "HTTP 410"),
+    "423": (refused("invalid_grant", 423), LATER, "HTTP 423"),
+    "429": (Answer({"message": "slow down"}, status=429), LATER, "(slow down)"),
+    "477": (refused("invalid_grant", 477), LATER, "HTTP 477"),
+    "500": (Answer(b"", status=500), LATER, "HTTP 500"),
+    "500 invalid_grant": (refused("invalid_grant", 500), LATER, "error=invalid_grant"),
+    "502 invalid_client": (refused("invalid_client", 502), LATER, "HTTP 502"),
+    "524": (Answer(PAGE, status=524, content_type="text/html"), LATER, "HTTP 524"),
+    "temporarily_unavailable": (refused("temporarily_unavailable"), LATER, "temporarily_unavailable"),
+    "server_error": (refused("server_error"), LATER, "server_error"),
+    "slow_down": (refused("slow_down"), LATER, "slow_down"),
+    "connection dropped": (Answer(is_dropped=True), LATER, "ReplyLost"),
+    # nobody knows
+    "invalid_request": (refused("invalid_request"), UNKNOWN, "invalid_request"),
+    "invalid_scope": (refused("invalid_scope"), UNKNOWN, "invalid_scope"),
+    "another code": (refused("computer_says_no", 403), UNKNOWN, "computer_says_no"),
+    "200 with another code": (refused("bad_verification_code", 200), UNKNOWN, "bad_verification_code"),
+    "ok false": (Answer({"ok": False, "error": "invalid_code"}), UNKNOWN, "invalid_code"),
+    "401 without a code": (Answer({"message": "Unauthorized"}, status=401), UNKNOWN, "(Unauthorized)"),
+    "403 without a code": (Answer({"message": "Forbidden"}, status=403), UNKNOWN, "(Forbidden)"),
+    "error null": (Answer({"error": None, "message": "no"}, status=400), UNKNOWN, "HTTP 400"),
+}
+
+
+@pytest.fixture
+def expired(world: World) -> Connection:
+    made = factories.connection(world, refresh_token=REFRESH_TOKEN)
+    Connection.objects.filter(pk=made.pk).update(access_token_expires_at=timezone.now() - timedelta(hours=1))
+    return Connection.objects.get(pk=made.pk)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_ref_09_a_reply_has_its_verdict_and_leaves_its_status(
+    provider_server: ProviderServer, expired: Connection, kind: str
+) -> None:
+    answer, expected, evidence = KINDS[kind]
+    provider_server.on("POST", HUBSPOT_TOKEN, answer)
+    with pytest.raises(expected.error):
+        tokens.ensure_fresh(expired.pk)
+    incident = GrantIncident.objects.get(connection=expired)
+    assert (incident.verdict, incident.token_version) == (expected.verdict, 1)
+    assert evidence in incident.evidence
+    assert incident.rule
+    row = Connection.objects.get(pk=expired.pk)
+    assert (row.status, row.status_reason) == (expected.status, expected.reason)
+    assert tokens.open_tokens(row) == tokens.open_tokens(expired)
+    assert row.lease_owner is None
+    has_ended = expected is GONE
+    assert (incident.next_try_at is None) is has_ended
+    assert (row.next_refresh_at is None) is has_ended
+    changes = {GONE: ["connection.reconnect_required"], OURS: []}.get(
+        expected, ["connection.refresh_failing"]
+    )
+    assert list(Event.objects.values_list("type", flat=True)) == changes
+    assert list(AuditEntry.objects.filter(object_id=str(row.pk)).values_list("action", flat=True)) == changes
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", "error=invalid_request&refresh_token=SECRET1xyz"),
+        ("application/json", '{"error": {"access_token": "SECRET2xyz"}}'),
+        ("application/x-www-form-urlencoded", "client_secret=SECRET3xyz&x=1"),
+        ("text/html", '<form><input type="hidden" name="code" value="SECRET4xyz"></form>'),
+        ("application/json", f'{{"error": "invalid_request", "message": "no token {REFRESH_TOKEN}"}}'),
+        ("text/plain", f"secret {CLIENT_SECRET} is not right"),
+    ],
+)
+def test_adm_01_no_secret_of_a_reply_is_in_the_incident_or_in_what_is_told(
+    provider_server: ProviderServer, expired: Connection, content_type: str, body: str
+) -> None:
+    provider_server.on("POST", HUBSPOT_TOKEN, Answer(body, status=400, content_type=content_type))
+    with pytest.raises(RefreshUnavailable):
+        tokens.ensure_fresh(expired.pk)
+    rows = [*GrantIncident.objects.values(), *AuditEntry.objects.values(), *Event.objects.values()]
+    rows += [*Connection.objects.values("status_evidence", "status_reason")]
+    text = repr(rows)
+    assert "HTTP 400" in text
+    for secret in ("SECRET", REFRESH_TOKEN, CLIENT_SECRET):
+        assert secret not in text
+
+
+PLAIN = {"access_token": "C-new", "token_type": "bearer", "expires_in": 3600}
+
+
+def stored(server: ProviderServer, expired: Connection, answer: Any) -> Connection:
+    """The row after a refresh that works."""
+    server.on("POST", HUBSPOT_TOKEN, answer)
+    token = tokens.ensure_fresh(expired.pk)
+    assert token.version == 2
+    row = Connection.objects.get(pk=expired.pk)
+    assert (row.status, row.status_reason) == (Status.ACTIVE, "")
+    assert not GrantIncident.objects.exists()
+    return row
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (3600, 3600),
+        ("3600", 3600),
+        (" 3600 ", 3600),
+        (3600.9, 3600),
+        ("3600.9", 3600),
+        (0, 0),
+        (315_576_000, 315_576_000),
+        # all of these count as missing, so that the last known lifetime stays (REF-15)
+        (..., 1800),
+        (None, 1800),
+        (-5, 1800),
+        ("soon", 1800),
+        ("", 1800),
+        (True, 1800),
+        (False, 1800),
+        ([], 1800),
+        ({}, 1800),
+        (315_576_001, 1800),
+        (1e308, 1800),
+        (10**400, 1800),
+    ],
+    ids=str,
+)
+def test_tok_04_every_expires_in_gives_the_right_lifetime(
+    provider_server: ProviderServer, expired: Connection, value: Any, seconds: int
+) -> None:
+    before = timezone.now()
+    body = {name: member for name, member in {**PLAIN, "expires_in": value}.items() if member is not ...}
+    row = stored(provider_server, expired, Answer(body))
+    assert row.access_token_lifetime == seconds
+    assert row.access_token_expires_at is not None
+    lives = row.access_token_expires_at - before
+    assert timedelta(seconds=seconds) <= lives <= timedelta(seconds=seconds + 60)
+
+
+@pytest.mark.parametrize(
+    ("members", "scopes"),
+    [
+        ({"scope": "a b"}, ["a", "b"]),
+        ({"scopes": ["a", "b"]}, ["a", "b"]),
+        ({"scopes": ["a b", "c"]}, ["a", "b", "c"]),
+        ({"scopes": ["a", 1, None, "b"]}, ["a", "b"]),
+        ({"scope": "a  a b"}, ["a", "b"]),
+        # what tells nothing changes nothing
+        ({}, list(factories.SCOPES)),
+        ({"scope": None}, list(factories.SCOPES)),
+        ({"scope": ""}, list(factories.SCOPES)),
+        ({"scope": {"a": 1}}, list(factories.SCOPES)),
+        ({"scope": 7}, list(factories.SCOPES)),
+    ],
+)
+def test_odd_scopes_are_read_as_far_as_they_go(
+    provider_server: ProviderServer, expired: Connection, members: dict[str, Any], scopes: list[str]
+) -> None:
+    assert stored(provider_server, expired, Answer({**PLAIN, **members})).granted_scopes == scopes
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("bearer", "bearer"), ("Bearer", "Bearer"), ("BOT", "BOT"), (" MAC ", "MAC"),
+        (None, "bearer"), ("", "bearer"), (7, "bearer"), (["bearer"], "bearer"), ("x" * 65, "bearer"),
+        ("two words", "bearer"),
+    ],
+)  # fmt: skip
+def test_odd_token_types_are_kept_or_taken_as_bearer(
+    provider_server: ProviderServer, expired: Connection, value: Any, kept: str
+) -> None:
+    assert stored(provider_server, expired, Answer({**PLAIN, "token_type": value})).token_type == kept
+
+
+@pytest.mark.parametrize(
+    "absent", [{}, {"refresh_token": None}, {"refresh_token": ""}, {"refresh_token": " "}]
+)
+def test_ref_01_a_missing_refresh_token_keeps_the_stored_one(
+    provider_server: ProviderServer, expired: Connection, absent: dict[str, Any]
+) -> None:
+    row = stored(provider_server, expired, Answer({**PLAIN, **absent}))
+    assert tokens.open_tokens(row) == {"access_token": "C-new", "refresh_token": REFRESH_TOKEN}
+
+
+def test_tok_16_tokens_of_16_kilobytes_are_stored_whole(
+    provider_server: ProviderServer, expired: Connection
+) -> None:
+    long = {"access_token": "C" + "a" * 16_383, "refresh_token": "r" * 16_384}
+    assert tokens.open_tokens(stored(provider_server, expired, Answer({**PLAIN, **long}))) == long
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"access_token=C-new&token_type=bearer&expires_in=3600"),
+        ("application/json", b"access_token=C-new&token_type=bearer&expires_in=3600"),
+        ("text/html", b'{"access_token": "C-new", "expires_in": 3600}'),
+        ("application/json; charset=utf-8", b'\xef\xbb\xbf{"access_token": "C-new", "expires_in": 3600}'),
+        (
+            "application/json; charset=iso-8859-1",
+            '{"access_token": "C-new", "expires_in": 3600, "name": "Müller"}'.encode("latin-1"),
+        ),
+        ("application/json; charset=nonsense", b'{"access_token": "C-new", "expires_in": 3600}'),
+        (
+            "application/json; charset=utf-16",
+            '{"access_token": "C-new", "expires_in": 3600}'.encode("utf-16"),
+        ),
+        ("application/json", b'{"access_token": "C-old", "access_token": "C-new", "expires_in": 3600}'),
+        ("application/json", b'\r\n  {"access_token": " C-new ", "expires_in": 3600}\n'),
+        ("application/json", b'{"access_token": "C-new", "expires_in": 3600, "error": null}'),
+    ],
+)
+def test_tok_07_and_08_a_refresh_reply_is_read_by_what_it_is(
+    provider_server: ProviderServer, expired: Connection, content_type: str, body: bytes
+) -> None:
+    row = stored(provider_server, expired, Answer(body, content_type=content_type))
+    assert tokens.open_tokens(row)["access_token"] == "C-new"
+    assert row.access_token_lifetime == 3600
+
+
+def test_ref_12_six_complaints_about_scopes_end_as_a_withdrawn_scope(
+    provider_server: ProviderServer, expired: Connection
+) -> None:
+    provider_server.on("POST", HUBSPOT_TOKEN, refused("invalid_scope"))
+    start = timezone.now()
+    for minute in range(0, 66, 12):
+        with pytest.raises((RefreshUnavailable, ReconnectRequired)):
+            tokens.ensure_fresh(expired.pk, clock=lambda at=start + timedelta(minutes=minute): at)
+    row = Connection.objects.get(pk=expired.pk)
+    assert (row.status, row.status_reason) == (Status.RECONNECT_REQUIRED, "scope_withdrawn")
+    assert GrantIncident.objects.filter(verdict="unknown").count() == 6
+    assert ClientCredentials.objects.get(pk=row.client_id).last_refused_at is None
+
+
+def test_the_fifty_newest_incidents_of_a_connection_are_kept(
+    provider_server: ProviderServer, expired: Connection, world: World
+) -> None:
+    provider_server.on("POST", HUBSPOT_TOKEN, Answer(b"", status=503))
+    other = factories.connection(world, "customer-2")
+    moment = timezone.now()
+    for hour in range(53):
+        with pytest.raises(RefreshUnavailable):
+            tokens.refresh_now(expired.pk, clock=lambda at=moment + timedelta(hours=2 * hour): at)
+    with pytest.raises(RefreshUnavailable):
+        tokens.refresh_now(other.pk)
+    kept = GrantIncident.objects.filter(connection=expired)
+    assert kept.count() == 50
+    assert kept.order_by("at")[0].at == moment + timedelta(hours=6)
+    assert GrantIncident.objects.filter(connection=other).count() == 1
+
+
+def test_old_incidents_are_purged_a_batch_at_a_time(world: World) -> None:
+    from integrations.tokens.incidents import purge_incidents
+
+    made, now = factories.connection(world), timezone.now()
+    for day in (1, 89, 91, 92, 93):
+        GrantIncident.objects.create(
+            connection=made, at=now - timedelta(days=day), verdict="temporary", process="web", token_version=1
+        )
+    assert purge_incidents(now - timedelta(days=90), 2) == 2
+    assert purge_incidents(now - timedelta(days=90), 2) == 1
+    assert purge_incidents(now - timedelta(days=90), 2) == 0
+    assert GrantIncident.objects.count() == 2
