@@ -15,13 +15,15 @@ from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
 from integrations.catalogue import TemplateError, UnknownProvider
-from integrations.connections import shared_grants
+from integrations.connections import last_tokens, shared_grants
 from integrations.connections.shared_grants import NO_WAY
-from integrations.errors import ConnectionNotFound, ProviderError
+from integrations.errors import ConnectionNotFound, ProviderError, ProviderRefused
 from integrations.models import Connection, ConnectLink, PendingRevocation
 from integrations.models.connection import Status
+from integrations.oauth.verdicts import Verdict
 from integrations.provider_calls import Revoked
 from integrations.tokens import lease
+from integrations.tokens.openers import with_either_secret
 from integrations.tokens.refresh import load
 from sealing import UnreadableSecret
 
@@ -104,7 +106,7 @@ def _remember_tokens(connection: Connection) -> tuple[PendingRevocation | None, 
         return None, _Ending(Revoked.UNSUPPORTED, "no tokens were stored")
     if not _has_way_to_revoke(connection):
         return None, _Ending(Revoked.UNSUPPORTED, NO_WAY)
-    opened = tokens.open_tokens(connection)
+    opened = last_tokens.worth_keeping(connection, now=timezone.now())
     if not opened:
         return None, _Ending(Revoked.FAILED, "the stored tokens cannot be read")
     return PendingRevocation.objects.remember(connection, client, opened), None
@@ -149,23 +151,25 @@ def _ask(revocation: PendingRevocation) -> _Try:
     """Tell the provider, unless others would lose their access by it."""
     connection = revocation.connection
     try:
-        opened = tokens.open_tokens(revocation)
         provider = connection.integration.provider
         obstacle = shared_grants.obstacle(
             provider,
             client=revocation.client,
             account_id=connection.provider_account_id,
-            opened=opened,
+            opened=tokens.open_tokens(revocation),
         )
         if obstacle:
             return _Try(Revoked.UNSUPPORTED, obstacle)
-        outcome = provider_calls.revoke(
-            provider,
-            client=tokens.client_authentication(revocation.client),
-            tokens=opened,
-            values=connection.config_values(),
+        opened = last_tokens.usable(revocation, provider, now=timezone.now())
+        outcome = with_either_secret(
+            revocation.client,
+            lambda client: provider_calls.revoke(
+                provider, client=client, tokens=opened, values=connection.config_values()
+            ),
         )
     except ProviderError as error:
+        if isinstance(error, ProviderRefused) and error.verdict == Verdict.GRANT_GONE:
+            return _Try(Revoked.CONFIRMED, "the grant had ended already")
         log.warning(
             "revocation failed, will be tried again", connection=str(connection.pk), evidence=error.evidence
         )

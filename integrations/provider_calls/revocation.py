@@ -9,12 +9,16 @@ from urllib.parse import quote, urlencode
 
 from integrations import catalogue
 from integrations.catalogue import Provider, Revocation
-from integrations.errors import ProviderUnavailable
+from integrations.errors import ProviderRefused, ProviderUnavailable
 from integrations.oauth.token_request import CONTENT_TYPES, ClientAuthentication
+from integrations.oauth.verdicts import Verdict
 from integrations.provider_calls.transport import SIDE_LIMITS, Reply, api_credential, send
 
 #: a token stands here while the URL template is filled, since templates never see secrets
 _TOKEN_PLACE = "patchbay-token"  # noqa: S105 (a placeholder)
+#: of RFC 6749 section 5.2 and RFC 6750 section 3.1, and HubSpot's own
+_TOKEN_IS_DEAD = (b"invalid_grant", b"invalid_token", b"bad_refresh_token")
+_CLIENT_IS_WRONG = (b"invalid_client", b"unauthorized_client", b"bad_client_id", b"bad_client_secret")
 _TEMPORARY = frozenset({408, 423, 425, 429})
 
 
@@ -31,7 +35,7 @@ def revoke(
 ) -> Revoked:
     """Send the first token that the provider takes and that is there; the refresh token where both serve (REF-32).
 
-    Raises ProviderUnavailable when trying later may help.
+    Raises ProviderUnavailable when trying later may help, and ProviderRefused when our client is wrong.
     """
     rules = provider.revocation
     kind = None if rules is None else revoked_kind(rules, tokens)
@@ -42,8 +46,18 @@ def revoke(
         return Revoked.CONFIRMED
     if reply.status in _TEMPORARY or reply.status >= 500:
         raise ProviderUnavailable("The provider could not answer just now.", evidence=f"HTTP {reply.status}")
-    # A token that the provider does not know any more is as revoked as can be.
-    is_dead = reply.status in {400, 401, 404} and _says_invalid(reply.body)
+    if reply.status in {400, 401} and _says(reply.body, _CLIENT_IS_WRONG):
+        raise ProviderRefused(
+            "The provider refuses the app's credentials.",
+            error="invalid_client",
+            verdict=Verdict.CLIENT_WRONG,
+            evidence=f"HTTP {reply.status}",
+            status=reply.status,
+        )
+    # A token that the provider does not know any more is as revoked as can be. Where it is the credential of the
+    # call as well, its death says nothing of the grant.
+    is_told = rules.auth not in {"bearer", "api"}
+    is_dead = is_told and reply.status in {400, 401, 404} and _says(reply.body, _TOKEN_IS_DEAD)
     return Revoked.CONFIRMED if is_dead else Revoked.FAILED
 
 
@@ -52,9 +66,9 @@ def revoked_kind(rules: Revocation, tokens: Mapping[str, str]) -> str | None:
     return next((name for name in rules.sends if name in tokens), None)
 
 
-def _says_invalid(body: bytes) -> bool:
+def _says(body: bytes, words: tuple[bytes, ...]) -> bool:
     text = body[:4_096].lower()
-    return any(word in text for word in (b"invalid_grant", b"invalid_token", b"bad_refresh_token"))
+    return any(word in text for word in words)
 
 
 def _ask(
