@@ -68,7 +68,9 @@ class ConnectionsView(PartnerView):
         identifier = request.query_params.get("userForeignIdentifier")
         if identifier is not None:
             identifiers.check_identifier(identifier)
-            rows = rows.filter(customer__identifier_sha256=identifiers.digest(identifier))
+            rows = connections.of_customer(
+                rows, partner_id=self.credential.partner_id, foreign_identifier=identifier
+            )
         return rows
 
 

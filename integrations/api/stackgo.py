@@ -124,6 +124,12 @@ class UsersView(PartnerView):
         integration = integration_for(self.credential, app_slug)
         return connections.visible_to(self.credential).filter(integration=integration).listed()
 
+    def _rows_of(self, app_slug: str, identifier: str) -> ConnectionQuerySet:
+        partner_id = self.credential.partner_id
+        return connections.of_customer(
+            self._rows(app_slug), partner_id=partner_id, foreign_identifier=identifier
+        )
+
 
 class UserView(UsersView):
     """One customer."""
@@ -137,9 +143,8 @@ class UserView(UsersView):
     )
     def get(self, request: Request, app_slug: str) -> Response:
         """Whether the user has a connection that does not wait for the customer."""
-        rows = self._rows(app_slug)
         identifier = _identifier(request.query_params)
-        rows = rows.filter(customer__identifier_sha256=identifiers.digest(identifier))
+        rows = self._rows_of(app_slug, identifier)
         is_connected = rows.exclude(status=Status.RECONNECT_REQUIRED).exists()
         return Response({"connected": is_connected, "data": identifier})
 
@@ -163,9 +168,8 @@ class DeleteUserView(UsersView):
     )
     def delete(self, request: Request, app_slug: str) -> Response:
         """For good; the provider is told as well."""
-        rows = self._rows(app_slug)
         identifier = _identifier_anywhere(request)
-        ended = list(rows.filter(customer__identifier_sha256=identifiers.digest(identifier)))
+        ended = list(self._rows_of(app_slug, identifier))
         if not ended:
             raise ConnectionNotFound("No such connection.")
         with transaction.atomic():

@@ -2,7 +2,7 @@
 
 from integrations.connections.adopt import Adoption, adopt
 from integrations.connections.disconnect import carry_out_revocation, disconnect
-from integrations.connections.find import ensure_for_link, find, find_by_uuid, visible_to
+from integrations.connections.find import ensure_for_link, find, find_by_uuid, of_customer, visible_to
 from integrations.connections.handout import hand_out
 from integrations.connections.identity import complete_identity, due_for_identity
 from integrations.connections.use import check, pause, resume
@@ -19,6 +19,7 @@ __all__ = [
     "find",
     "find_by_uuid",
     "hand_out",
+    "of_customer",
     "pause",
     "resume",
     "visible_to",

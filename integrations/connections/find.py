@@ -22,6 +22,18 @@ def visible_to(credential: Credential) -> ConnectionQuerySet:
     )
 
 
+def of_customer(
+    rows: ConnectionQuerySet, *, partner_id: uuid.UUID, foreign_identifier: str
+) -> ConnectionQuerySet:
+    """Those of the customer whom the partner calls so.
+
+    The customer's own partner is asked for beside the connection's: the index over identifiers begins with it.
+    Without it a million connections are read for one.
+    """
+    digest = identifiers.digest(foreign_identifier)
+    return rows.filter(customer__partner_id=partner_id, customer__identifier_sha256=digest)
+
+
 def parse_uuid(text: str, *, field: str) -> uuid.UUID:
     """A UUID as callers write it. Raises InvalidInput."""
     try:
@@ -58,7 +70,8 @@ def find(
     usable = visible_to(credential).filter(integration=integration).listed()
     if connection_id is None:
         assert foreign_identifier is not None
-        return _by_customer(usable, foreign_identifier, name)
+        rows = of_customer(usable, partner_id=credential.partner_id, foreign_identifier=foreign_identifier)
+        return _only_one(rows, name)
     found = usable.filter(pk=connection_id).first()
     if found is None:
         raise ConnectionNotFound("No such connection.")
@@ -69,9 +82,8 @@ def find(
     return found
 
 
-def _by_customer(usable: ConnectionQuerySet, foreign_identifier: str, name: str | None) -> Connection:
-    digest = identifiers.digest(foreign_identifier)
-    candidates = list(usable.filter(customer__identifier_sha256=digest))
+def _only_one(rows: ConnectionQuerySet, name: str | None) -> Connection:
+    candidates = list(rows)
     if name is not None:
         candidates = [candidate for candidate in candidates if candidate.name == name]
     if not candidates:
