@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check check-full bench format lock messages clean
+.PHONY: run test check check-full bench chaos format lock messages clean
 
 run: .venv/.runtime
 	@exec $(BIN)/python -m demo
@@ -20,6 +20,10 @@ check-full: .venv/.dev
 # Measurements, never part of CI: a table, and var/bench.json. BENCH holds its arguments.
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+# One refresh, however processes are killed: a table, and var/chaos.json (docs/chaos.md). CHAOS holds its arguments.
+chaos: .venv/.dev
+	@$(BIN)/python -m benchmarks.chaos $(CHAOS)
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format --quiet .
