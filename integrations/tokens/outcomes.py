@@ -11,7 +11,7 @@ import structlog
 from django.db import DatabaseError, OperationalError, transaction
 from django.db import connection as database
 
-from integrations import provider_calls, states
+from integrations import provider_calls, scope_changes, states
 from integrations.catalogue import TemplateError
 from integrations.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from integrations.models import ClientCredentials, Connection, PendingRevocation
@@ -126,7 +126,7 @@ def store(connection: Connection, response: TokenResponse, *, now: datetime) -> 
     live = row.filter(token_version=connection.token_version, status__in=[*USABLE, Status.PAUSED])
     is_stored = bool(live.update(**columns)) or _is_written(connection, now=now)
     if is_stored:
-        _follow_up(connection)
+        _follow_up(connection, response)
     else:
         _discard(connection, response)
     return is_stored
@@ -148,11 +148,15 @@ def _is_written(connection: Connection, *, now: datetime) -> bool:
     return Connection.objects.filter(pk=connection.pk, **mine).exists()
 
 
-def _follow_up(connection: Connection) -> None:
-    """The end of a failing time and of an alarm; a database that fails here must not cost the caller its token."""
+def _follow_up(connection: Connection, response: TokenResponse) -> None:
+    """The end of a failing time and of an alarm, and other scopes than before.
+
+    A database that fails here must not cost the caller its token.
+    """
     try:
         if connection.status in {Status.REFRESH_FAILING, Status.PAUSED}:
             states.recover(connection.pk, actor=ACTOR)
+        scope_changes.tell(connection, response.scopes, actor=ACTOR)
         _end_alarm(connection.client)
     except DatabaseError as error:
         if database.in_atomic_block:

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEntry, Event
-from integrations import scope_changes
+from integrations import scope_changes, tokens
 from integrations.models import Connection
 from integrations.models.connection import Status
 from integrations.representation import connection_data
 from tests import factories
 from tests.factories import ACTOR, OPTIONAL_SCOPES, SCOPES, World
+from tests.integrations.connect.conftest import play_hubspot
+from tests.provider_server import ProviderServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -98,3 +100,23 @@ def test_a_reason_that_matters_more_stays(world: World) -> None:
     before = made(world, status=Status.PAUSED, status_reason="paused_by_partner")
     assert refreshed(before, SCOPES[:1]).status_reason == "paused_by_partner"
     assert len(events()) == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [list(SCOPES[:-1]), " ".join(SCOPES[:-1])],
+    ids=["array", "text"],
+)
+def test_a_refresh_that_narrows_the_grant_is_told_however_it_is_written(
+    world: World, provider_server: ProviderServer, told: Any
+) -> None:
+    before = made(world)
+    reply = {"access_token": "C2", "token_type": "bearer", "expires_in": 1800, "refresh_token": "r2"}
+    play_hubspot(provider_server, {**reply, "scopes": told}, {**reply, "scopes": told}, reply)
+    after = tokens.refresh_now(before.pk)
+    assert (after.status, after.status_reason) == (Status.ACTIVE, "scope_withdrawn")
+    assert after.granted_scopes == list(SCOPES[:-1])
+    for _ in range(2):  # the same again, and nothing told
+        tokens.refresh_now(before.pk)
+    assert [event["missingScopes"] for event in events()] == [[SCOPES[-1]]]
+    assert row(before).granted_scopes == list(SCOPES[:-1])

@@ -243,7 +243,7 @@ def test_ref_20_a_disconnect_during_a_refresh_stays_a_disconnect(
     told = [tokens.open_tokens(revocation) for revocation in PendingRevocation.objects.all()]
     assert len(told) == 2  # what was stored, and what the refresh brought afterwards
     assert all(pair["refresh_token"] == in_flight.refresh_token.open().reveal() for pair in told)
-    assert len({pair["access_token"] for pair in told}) == 2
+    assert len({pair.get("access_token") for pair in told}) == 2  # one that has expired is not kept
     with pytest.raises(ConnectionNotFound):
         tokens.ensure_fresh(made.pk)
 

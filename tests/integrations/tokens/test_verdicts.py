@@ -200,7 +200,8 @@ def stored(server: ProviderServer, expired: Connection, answer: Any) -> Connecti
     token = tokens.ensure_fresh(expired.pk)
     assert token.version == 2
     row = Connection.objects.get(pk=expired.pk)
-    assert (row.status, row.status_reason) == (Status.ACTIVE, "")
+    is_narrower = not set(factories.SCOPES) <= set(row.granted_scopes)
+    assert (row.status, row.status_reason) == (Status.ACTIVE, "scope_withdrawn" if is_narrower else "")
     assert not GrantIncident.objects.exists()
     return row
 
