@@ -21,6 +21,7 @@ from accounts.admin.read_only import ReadOnlyAdmin
 from accounts.admin.shown import badge, code, pretty_json, status_badge, word_list
 from accounts.audit import Actor
 from integrations import connections, tasks
+from integrations.admin.connection_report import ReasonFilter, report_context
 from integrations.errors import ConnectionNotFound
 from integrations.models import Connection
 from integrations.models.connection import Status
@@ -94,7 +95,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         "last_used_at",
         "created_at",
     )
-    list_filter = ("status", "integration", "partner")
+    list_filter = ("status", ReasonFilter, "integration", "partner")
     list_select_related = ("partner", "customer", "integration")
     search_fields = (
         "customer__foreign_identifier",
@@ -229,7 +230,22 @@ class ConnectionAdmin(ReadOnlyAdmin):
             path(f"<path:object_id>/{name}/", view, {"act": name}, name=f"integrations_connection_{name}")
             for name in ACTS
         ]
-        return [*own, *super().get_urls()]
+        report = path(
+            "<path:object_id>/report/",
+            self.admin_site.admin_view(self.report_view),
+            name="integrations_connection_report",
+        )
+        return [*own, report, *super().get_urls()]
+
+    def report_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What happened to a connection, for whoever may look at it."""
+        connection: Any = self.get_object(request, object_id)
+        if not self.has_view_permission(request, connection):
+            raise PermissionDenied
+        if connection is None:
+            raise Http404
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **report_context(connection)}
+        return TemplateResponse(request, "admin/integrations/connection/report.html", context)
 
     def act_view(self, request: HttpRequest, object_id: str, act: str) -> HttpResponse:
         """The buttons on a connection's own page: GET asks, POST does it."""

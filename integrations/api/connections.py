@@ -17,8 +17,9 @@ from integrations import connections, tasks, tokens
 from integrations.access import integration_for
 from integrations.api.paging import PAGE_NAMES, PAGE_PARAMETERS, paged
 from integrations.api.queries import canonical_uuid, require_known
-from integrations.api.replies import ConnectionReply, TokenReply
+from integrations.api.replies import ConnectionReply, ReportReply, TokenReply
 from integrations.api.requests import ImportBody
+from integrations.connections import report
 from integrations.errors import ConnectionNotFound
 from integrations.models import Connection
 from integrations.models.connection import ConnectionQuerySet, Status
@@ -176,6 +177,23 @@ class ResumeView(OneConnection):
     def post(self, request: Request, connection_id: str) -> Response:
         """What was broken before the pause is still broken."""
         return Response(connection_data(connections.resume(self.connection(connection_id), actor=self.actor)))
+
+
+class ReportView(OneConnection):
+    permission = Permission.CONNECTIONS_READ
+
+    @extend_schema(
+        operation_id="get_connection_report",
+        summary="Read what happened to a connection",
+        tags=["connections"],
+        responses={200: ReportReply},
+    )
+    def get(self, request: Request, connection_id: str) -> Response:
+        """Each failed refresh with the provider's own words, what followed from it, and what can be done now.
+
+        Also of disconnected ones. Holds no secret. Failures are kept for 90 days.
+        """
+        return Response(report.report_data(report.build(self.connection(connection_id))))
 
 
 class ImportView(PartnerView):

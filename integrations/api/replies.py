@@ -192,3 +192,125 @@ class TokenReply(serializers.Serializer[Any]):
     accessToken = serializers.CharField()
     tokenType = serializers.CharField()
     expiresAt = serializers.DateTimeField(allow_null=True, help_text="null: no end is known.")
+
+
+class LifetimesReply(serializers.Serializer[Any]):
+    accessTokenSeconds = serializers.IntegerField(allow_null=True)
+    refreshTokenIdleSeconds = serializers.IntegerField(
+        allow_null=True, help_text="Unused for so long, the provider ends the grant; null: unknown or never."
+    )
+    refreshTokenAbsoluteSeconds = serializers.IntegerField(
+        allow_null=True, help_text="The grant ends this long after the consent; null: unknown or never."
+    )
+    rotatesRefreshToken = serializers.BooleanField(allow_null=True)
+    refreshGraceSeconds = serializers.IntegerField(
+        allow_null=True, help_text="How long the former refresh token still works after a rotation."
+    )
+
+
+class AdviceReply(serializers.Serializer[Any]):
+    customer = serializers.CharField(help_text="What the customer can do now.")
+    operator = serializers.CharField(help_text="What whoever runs the platform can do now.")
+
+
+class ReportEntryReply(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(
+        [("failed", "failed"), ("status", "status"), ("act", "act"), ("told", "told")],
+        help_text="A failed refresh; a change of status; another act; an event that the partner was told.",
+    )
+    summary = serializers.CharField(help_text="A sentence in English.")
+    verdict = serializers.CharField(
+        required=False, help_text="grant_gone, client_wrong, temporary or unknown."
+    )
+    rule = serializers.CharField(required=False, help_text="By which rule.")
+    error = serializers.CharField(required=False, allow_null=True, help_text="The provider's own code.")
+    httpStatus = serializers.IntegerField(required=False, allow_null=True)
+    evidence = serializers.CharField(
+        required=False, help_text="What the provider said: one line, secrets masked."
+    )
+    nextTryAt = serializers.DateTimeField(required=False, allow_null=True)
+    process = serializers.CharField(required=False, help_text="web, worker or command.")
+    tokenVersion = serializers.IntegerField(required=False)
+    actor = serializers.CharField(required=False, help_text="customer, partner, operator or platform.")
+    statusBefore = serializers.CharField(required=False)
+    statusAfter = serializers.CharField(required=False)
+    reason = serializers.CharField(required=False, allow_null=True, help_text="The status reason's code.")
+    event = serializers.CharField(required=False)
+    revocation = serializers.CharField(
+        required=False, help_text="What the provider said when it was asked to forget the grant."
+    )
+    outcome = serializers.CharField(required=False, help_text="Of an import.")
+
+
+@extend_schema_serializer(
+    component_name="ConnectionReport",
+    examples=[
+        OpenApiExample(
+            "The app was removed at the provider",
+            value={
+                "UUID": _UUID,
+                "appSlug": "hbdev",
+                "provider": "hubspot",
+                "status": "reconnect_required",
+                "statusReason": {
+                    "code": "revoked_at_provider",
+                    "message": "Access was ended at the provider, or the app was removed there.",
+                },
+                "connectedAt": "2026-11-25T09:31:12.000Z",
+                "clientId": "7fff1e36-2d40-4ae1-bbb1-5266d59564fb",
+                "grantedScopes": ["oauth", "crm.objects.contacts.read"],
+                "lastRefreshedAt": "2026-11-25T11:00:02.000Z",
+                "accessTokenExpiresAt": "2026-11-25T11:30:02.000Z",
+                "refreshTokenExpiresAt": None,
+                "nextTryAt": None,
+                "lifetimes": {
+                    "accessTokenSeconds": 1800,
+                    "refreshTokenIdleSeconds": None,
+                    "refreshTokenAbsoluteSeconds": None,
+                    "rotatesRefreshToken": False,
+                    "refreshGraceSeconds": None,
+                },
+                "advice": {
+                    "customer": "Connect again with the reconnect link; the connection keeps its UUID.",
+                    "operator": "Send the customer the reconnect link; nothing else brings the grant back.",
+                },
+                "isComplete": True,
+                "timeline": [
+                    {
+                        "at": "2026-11-25T11:27:00.000Z",
+                        "kind": "failed",
+                        "summary": "A refresh failed (HTTP 400, invalid_grant). The grant is gone, …",
+                        "verdict": "grant_gone",
+                        "rule": "rule 3 of the provider's file",
+                        "error": "invalid_grant",
+                        "httpStatus": 400,
+                        "evidence": "the token endpoint refused: HTTP 400 status=BAD_REFRESH_TOKEN",
+                        "nextTryAt": None,
+                        "process": "web",
+                        "tokenVersion": 4,
+                    }
+                ],
+            },
+        )
+    ],
+)
+class ReportReply(serializers.Serializer[Any]):
+    UUID = serializers.UUIDField()
+    appSlug = serializers.CharField()
+    provider = serializers.CharField()
+    status = serializers.ChoiceField(Status.choices)
+    statusReason = ReasonReply(allow_null=True)
+    connectedAt = serializers.DateTimeField(allow_null=True)
+    clientId = serializers.CharField(allow_null=True, help_text="The client that made the grant.")
+    grantedScopes = serializers.ListField(child=serializers.CharField())
+    lastRefreshedAt = serializers.DateTimeField(
+        allow_null=True, help_text="When the present tokens were stored."
+    )
+    accessTokenExpiresAt = serializers.DateTimeField(allow_null=True)
+    refreshTokenExpiresAt = serializers.DateTimeField(allow_null=True)
+    nextTryAt = serializers.DateTimeField(allow_null=True, help_text="When the platform refreshes next.")
+    lifetimes = LifetimesReply()
+    advice = AdviceReply()
+    isComplete = serializers.BooleanField(help_text="false: older entries were left out.")
+    timeline = ReportEntryReply(many=True, help_text="Oldest first.")

@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/v1/connections/<str:connection_id>/check", connections.CheckView.as_view(), name="check"),
     path("api/v1/connections/<str:connection_id>/pause", connections.PauseView.as_view(), name="pause"),
     path("api/v1/connections/<str:connection_id>/resume", connections.ResumeView.as_view(), name="resume"),
+    path("api/v1/connections/<str:connection_id>/report", connections.ReportView.as_view(), name="report"),
     path(
         "api/v1/connections/<str:connection_id>/token", connections.TokenView.as_view(), name="access-token"
     ),
