@@ -18,15 +18,14 @@ from integrations.models.connection import REASONS
 _TONES = {"grant_gone": "bad", "client_wrong": "bad", "temporary": "warn", "unknown": "warn"}
 _KINDS = {"failed": "refresh failed", "act": "done", "told": "told"}
 _FACTS = {
-    "evidence": "The provider said",
-    "rule": "Decided by",
-    "nextTryAt": "Next try",
-    "process": "In",
-    "tokenVersion": "Token version",
-    "reason": "Reason",
-    "actor": "By",
-    "revocation": "Revocation",
-    "outcome": "Outcome",
+    "rule": "decided by:",
+    "nextTryAt": "next try",
+    "process": "in",
+    "tokenVersion": "token version",
+    "reason": "reason",
+    "actor": "by",
+    "revocation": "revocation",
+    "outcome": "outcome",
 }
 _LIFETIMES = {
     "accessTokenSeconds": "Access token",
@@ -72,8 +71,22 @@ def _shown(entry: Entry) -> dict[str, Any]:
         label = status_badge(str(details["statusAfter"]))
     else:
         label = badge(_KINDS[entry.kind], _TONES.get(str(details.get("verdict", "")), ""))
-    facts = [(name, details[key]) for key, name in _FACTS.items() if details.get(key) is not None]
-    return {"at": entry.at, "label": label, "summary": entry.summary, "facts": facts}
+    facts = [
+        f"{name} {_readable(key, details[key])}"
+        for key, name in _FACTS.items()
+        if details.get(key) is not None
+    ]
+    return {
+        "at": entry.at,
+        "label": label,
+        "summary": entry.summary,
+        "evidence": details.get("evidence"),
+        "facts": " · ".join(facts),
+    }
+
+
+def _readable(key: str, value: Any) -> str:
+    return f"{str(value)[:19].replace('T', ' ')} UTC" if key == "nextTryAt" else str(value)
 
 
 def _facts(built: Report) -> Iterator[tuple[str, Any]]:
