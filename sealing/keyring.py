@@ -8,6 +8,7 @@ key is what ties a value to its row and column. SECRET_KEY is never used.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from functools import lru_cache
 
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 MAX_DERIVED_KEYS = 8192  # per process; about 1 KB each
+_FINGERPRINT_LABEL = b"patchbay key fingerprint"
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
@@ -35,6 +37,11 @@ class Keyring:
     def __repr__(self) -> str:
         return f"<Keyring of {len(self)}>"
 
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Eight hexadecimal digits for each key, newest first: a name for a key that gives nothing of it away."""
+        return tuple(fingerprint(key) for key in self.__keys)
+
     def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
         """A Fernet token under the newest key, for this context alone."""
         return _derived(self.__keys[0], context).encrypt(plaintext)
@@ -43,13 +50,20 @@ class Keyring:
         """Raises cryptography.fernet.InvalidToken when no key of the ring made it for this context."""
         return _derived_ring(self.__keys, context).decrypt(token)
 
-    def is_newest(self, token: bytes, *, context: str) -> bool:
-        """Whether the newest key made this token for this context."""
-        try:
-            _derived(self.__keys[0], context).decrypt(token)
-        except InvalidToken:
-            return False
-        return True
+    def find(self, token: bytes, *, context: str) -> tuple[int, bytes]:
+        """Which key made this token for this context (0 the newest), and its plaintext. Raises InvalidToken."""
+        for position, key in enumerate(self.__keys):
+            try:
+                # Not through _derived's cache: a look at many rows must not push out the keys that encrypt.
+                return position, _derived.__wrapped__(key, context).decrypt(token)
+            except InvalidToken:
+                continue
+        raise InvalidToken
+
+
+def fingerprint(key: str) -> str:
+    """The name that a Fernet key is told by."""
+    return hashlib.sha256(_FINGERPRINT_LABEL + base64.urlsafe_b64decode(key)).hexdigest()[:8]
 
 
 def ring() -> Keyring:

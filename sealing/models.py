@@ -16,6 +16,8 @@ class KeyCheck(models.Model):
 
     id = models.UUIDField(primary_key=True, default=THE_ONE, editable=False)
     canary = SealedField()
+    # The name of the key that sealed it, for whoever has to find that key again; "" when it is not known.
+    key_fingerprint = models.CharField(max_length=8, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

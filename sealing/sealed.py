@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
 
-from sealing import keyring
+from sealing import keyring, noticed
 from sealing.errors import UnreadableSecret
 from sealing.secret import Secret, from_bytes, to_bytes
 
@@ -58,6 +61,7 @@ class Sealed:
         try:
             return from_bytes(keyring.ring().decrypt(self.ciphertext, context=context))
         except (InvalidToken, UnicodeDecodeError):
+            noticed.add(self.column, self.pk)
             raise UnreadableSecret(context) from None
 
     def is_readable(self) -> bool:
@@ -68,9 +72,32 @@ class Sealed:
             return False
         return True
 
-    def is_under_newest_key(self) -> bool:
-        """Whether rotation has nothing to do here."""
-        return keyring.ring().is_newest(self.ciphertext, context=self.context)
+    def key_position(self) -> int | None:
+        """Which key of the ring sealed it: 0 the newest, None for none of them."""
+        try:
+            return keyring.ring().find(self.ciphertext, context=self.context)[0]
+        except InvalidToken:
+            return None
+
+    def resealed(self) -> Sealed | None:
+        """The same secret under the newest key; None when it is under that already. Raises UnreadableSecret."""
+        ring, context = keyring.ring(), self.context
+        try:
+            position, plaintext = ring.find(self.ciphertext, context=context)
+        except InvalidToken:
+            raise UnreadableSecret(context) from None
+        if position == 0:
+            return None
+        return Sealed(ring.encrypt(plaintext, context=context), column=self.column, pk=self.pk)
+
+    @property
+    def claimed_time(self) -> datetime | None:
+        """When it was sealed, as the Fernet token says in clear; unproved, None where it is no such token."""
+        try:
+            head = base64.urlsafe_b64decode(self.ciphertext[:12])
+            return datetime.fromtimestamp(int.from_bytes(head[1:9]), UTC) if head[:1] == b"\x80" else None
+        except (binascii.Error, ValueError, OverflowError, OSError):
+            return None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sealed):

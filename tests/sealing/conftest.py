@@ -3,6 +3,9 @@ from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import modify_settings
 
+from sealing import Secret
+from sealing.models import KeyCheck
+
 TABLES = ("Account", "Invoice", "SpecialAccount", "Inheritor")
 
 
@@ -39,3 +42,20 @@ def write_raw():
             cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE id = %s', [raw, pk])
 
     return write
+
+
+@pytest.fixture
+def keys(settings, new_key):
+    """(old, new), with the database's canary and everything else under the old one."""
+    old, new = new_key(), new_key()
+    settings.FERNET_KEYS = [old]
+    KeyCheck.objects.all().delete()
+    KeyCheck.objects.create(canary=Secret("x"))
+    return old, new
+
+
+@pytest.fixture
+def rows(keys):
+    from tests.sealing.models import Account
+
+    return Account.objects.bulk_create([Account(name=str(n), token=Secret(f"token-{n}")) for n in range(7)])

@@ -8,6 +8,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 
 from sealing import Secret, health
+from sealing.keyring import fingerprint
 from sealing.models import KeyCheck
 from tests.sealing.models import Account
 
@@ -116,3 +117,37 @@ def test_a_database_that_is_not_migrated_says_so():
         with connection.schema_editor() as editor:
             editor.create_model(KeyCheck)
         health.ensure_canary("default")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_of_an_earlier_version_can_be_migrated():
+    """The check that stops `migrate` when the keys are wrong runs before the columns of this version are there."""
+    column = KeyCheck._meta.get_field("key_fingerprint")
+    with connection.schema_editor() as editor:
+        editor.remove_field(KeyCheck, column)
+    try:
+        assert health.keys_are_well() == (True, "")
+        assert e003() == []
+        assert health.key_of_database() == ""
+    finally:
+        with connection.schema_editor() as editor:
+            editor.add_field(KeyCheck, column)
+        health.note_key("default")
+
+
+def test_a_lost_key_is_named_by_its_fingerprint(settings, new_key):
+    lost, other = settings.FERNET_KEYS[0], new_key()
+    health.note_key("default")
+    settings.FERNET_KEYS = [other]
+    message = health.keys_are_well()[1]
+    assert fingerprint(lost) in message and fingerprint(other) in message
+    assert lost not in message and other not in message
+
+
+def test_a_key_that_is_given_up_for_lost_is_replaced_in_the_canary_alone(settings, new_key):
+    row = Account.objects.create(token=Secret("tok"))
+    settings.FERNET_KEYS = [new_key()]
+    health.renew_canary()
+    assert health.keys_are_well() == (True, "")
+    assert health.key_of_database() == fingerprint(settings.FERNET_KEYS[0])
+    assert Account.objects.get().token == row.token and not row.token.is_readable()

@@ -39,10 +39,19 @@ def test_every_key_of_the_ring_opens_and_the_first_one_seals(new_key):
         token = keyring.ring().encrypt(b"v", context="c")
     with override_settings(FERNET_KEYS=[new, old]):
         assert keyring.ring().decrypt(token, context="c") == b"v"
-        assert not keyring.ring().is_newest(token, context="c")
-        assert keyring.ring().is_newest(keyring.ring().encrypt(b"v", context="c"), context="c")
+        assert keyring.ring().find(token, context="c") == (1, b"v")
+        assert keyring.ring().find(keyring.ring().encrypt(b"v", context="c"), context="c") == (0, b"v")
     with override_settings(FERNET_KEYS=[new]), pytest.raises(InvalidToken):
         keyring.ring().decrypt(token, context="c")
+
+
+def test_keys_are_told_apart_by_fingerprints_that_hold_nothing_of_them(new_key):
+    first, second = new_key(), new_key()
+    with override_settings(FERNET_KEYS=[first, second]):
+        names = keyring.ring().fingerprints
+    assert names == (keyring.fingerprint(first), keyring.fingerprint(second)) and names[0] != names[1]
+    for name, key in zip(names, (first, second), strict=True):
+        assert len(name) == 8 and int(name, 16) >= 0 and name not in key
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import json
 import pickle
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from django.test import override_settings
@@ -90,8 +91,28 @@ def test_a_value_does_not_open_once_its_key_is_gone(sealed, new_key):
     assert sealed.is_readable()
 
 
+def test_a_value_tells_which_key_it_is_under_and_is_resealed_under_the_newest(sealed, new_key, settings):
+    old, new = settings.FERNET_KEYS[0], new_key()
+    assert sealed.key_position() == 0 and sealed.resealed() is None
+    with override_settings(FERNET_KEYS=[new, old]):
+        assert sealed.key_position() == 1
+        renewed = sealed.resealed()
+    with override_settings(FERNET_KEYS=[new]):
+        assert sealed.key_position() is None
+        assert renewed.open() == Secret(CLEAR) and renewed.context == sealed.context
+        with pytest.raises(UnreadableSecret):
+            sealed.resealed()
+
+
+def test_a_value_claims_when_it_was_sealed_also_without_its_key(sealed, new_key):
+    with override_settings(FERNET_KEYS=[new_key()]):
+        assert abs((datetime.now(UTC) - sealed.claimed_time).total_seconds()) < 60
+    for raw in (b"", b"plain", b"plain-token-of-an-earlier-program", b"\xff\xfe" * 20, b"gAAAAA"):
+        assert Sealed(raw, column="t.c", pk=1).claimed_time is None
+
+
 def test_a_value_without_its_row_cannot_be_opened(sealed):
-    for ask in (Sealed.open, Sealed.is_readable, Sealed.is_under_newest_key):
+    for ask in (Sealed.open, Sealed.is_readable, Sealed.key_position, Sealed.resealed):
         with pytest.raises(ValueError, match="bind"):
             ask(sealed.bind(None))
 
