@@ -39,11 +39,11 @@ class DataPlane:
         await self.client.open()
 
     async def close(self) -> None:
-        """Write what is still to be written, then let go of connections and threads."""
+        """Write what is still to be written, refreshes above all, then let go of connections and threads."""
         await self.connections_used.close()
         await self.credentials_used.close()
         await self.client.close()
-        self.refreshes.close()
+        await self.refreshes.close()
         for executor in (self.reads, self._writes):
             executor.close()
         self.cache.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Hashable
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +23,7 @@ class Refreshes:
     """Callers that need the same refresh share one task, on threads of their own."""
 
     def __init__(self) -> None:
+        self._is_closing = threading.Event()
         self._executor = DatabaseExecutor("refresh", threads=THREADS)
         self._flights: dict[Hashable, asyncio.Task[AccessToken]] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
@@ -67,14 +69,28 @@ class Refreshes:
     async def _fly(self, connection_id: UUID, provider_id: str, rejected_version: int | None) -> AccessToken:
         turns = self._turns.setdefault(provider_id, asyncio.Semaphore(THREADS_PER_PROVIDER))
         async with turns:
-            return await self._executor.run(ensure_fresh, connection_id, rejected_version=rejected_version)
+            return await self._executor.run(self._refreshed, connection_id, rejected_version)
+
+    def _refreshed(self, connection_id: UUID, rejected_version: int | None) -> AccessToken:
+        """On one of the threads: nothing is begun any more, and nobody waited for, once this is closing."""
+        self._pause(0)
+        return ensure_fresh(connection_id, rejected_version=rejected_version, sleep=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        if self._is_closing.wait(seconds):
+            raise RefreshUnavailable("This process is being stopped.", retry_after=1)
 
     def _landed(self, key: Hashable, flight: asyncio.Task[AccessToken]) -> None:
         self._flights.pop(key, None)
         if not flight.cancelled():
             flight.exception()  # looked at, so that nobody is warned when every caller has gone
 
-    def close(self) -> None:
-        for flight in list(self._flights.values()):
-            flight.cancel()
+    async def close(self) -> None:
+        """See to its end what asks a provider: a pair that it has rotated exists nowhere else (OPS-10).
+
+        That takes as long as a lease at most. What only waits for another process ends at once.
+        """
+        self._is_closing.set()
+        if flights := list(self._flights.values()):
+            await asyncio.wait(flights)
         self._executor.close()

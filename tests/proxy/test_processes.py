@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,8 +34,8 @@ START_SECONDS = 30.0
 
 
 @contextmanager
-def processes(count: int, *, upstream_port: int) -> Iterator[list[Served]]:
-    """Web processes of their own on the test database."""
+def processes(count: int, *, upstream_port: int, options: Sequence[str] = ()) -> Iterator[list[Served]]:
+    """Web processes of their own on the test database; options: more of uvicorn's."""
     ports = [free_port() for _ in range(count)]
     command = [
         sys.executable,
@@ -47,7 +47,7 @@ def processes(count: int, *, upstream_port: int) -> Iterator[list[Served]]:
         "--http",
         "proxy.protocol:BoundedProtocol",
     ]
-    command += ["--no-proxy-headers", "--no-access-log", "--port"]
+    command += ["--no-proxy-headers", "--no-access-log", *options, "--port"]
     env = os.environ | {
         "DATABASE_URL": _database_url(),
         "UPSTREAM_MAP": json.dumps({API: f"http://127.0.0.1:{upstream_port}"}),
