@@ -147,7 +147,7 @@ def _unknown(connection: Connection, error: ProviderError, *, now: datetime) -> 
     if tries >= UNKNOWN_TRIES and now - since >= _UNKNOWN_SPACING * (UNKNOWN_TRIES - 1):
         end_grant(connection, reason=error.reason or "refused_repeatedly", error=error, now=now)
         return
-    counted = {"unknown_refusals": tries, "refresh_failing_since": since}
+    counted: dict[str, Any] = {"unknown_refusals": tries, "refresh_failing_since": since}
     _postpone(connection, until=now + _UNKNOWN_SPACING, now=now, error=error, **counted)
     _mark_failing(connection, since=since, now=now, evidence=error.evidence)
 
@@ -158,7 +158,7 @@ def _failed(connection: Connection, error: ProviderError, *, now: datetime) -> N
     seconds = min(_BACKOFF_MAX_SECONDS, _BACKOFF_FIRST_SECONDS * 2 ** min(failures - 1, 10))
     until = now + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spread, not secrecy)
     since = connection.refresh_failing_since or now
-    counted = {"refresh_failures": failures, "refresh_failing_since": since}
+    counted: dict[str, Any] = {"refresh_failures": failures, "refresh_failing_since": since}
     _postpone(
         connection, until=until, at_use=min(until, now + _USE_BACKOFF_MAX), now=now, error=error, **counted
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Event
-from integrations import tokens
+from integrations import catalogue, tokens
+from integrations.catalogue import VerdictRule, registry
 from integrations.errors import ReconnectRequired, RefreshUnavailable
 from integrations.models import ClientCredentials, Connection, GrantIncident
 from integrations.models.connection import Status
@@ -338,6 +339,61 @@ def test_ref_12_six_complaints_about_scopes_end_as_a_withdrawn_scope(
     assert (row.status, row.status_reason) == (Status.RECONNECT_REQUIRED, "scope_withdrawn")
     assert GrantIncident.objects.filter(verdict="unknown").count() == 6
     assert ClientCredentials.objects.get(pk=row.client_id).last_refused_at is None
+
+
+MICROSOFT_RULES = (
+    VerdictRule(verdict="temporary", statuses=(400,), description_pattern="AADSTS50087"),
+    VerdictRule(
+        verdict="grant_gone",
+        reason="refresh_token_expired",
+        statuses=(400,),
+        description_pattern="AADSTS70008[0-9]?",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ({"error": "interaction_required"}, "reconnect_required", "revoked_at_provider"),
+        ({"error": "consent_required"}, "reconnect_required", "revoked_at_provider"),
+        (
+            {
+                "error": "invalid_grant",
+                "error_description": "AADSTS700082: The token is not used for 90 days.",
+            },
+            "reconnect_required",
+            "refresh_token_expired",
+        ),
+        (
+            {"error": "invalid_grant", "error_description": "AADSTS50173: Fresh auth is needed."},
+            "reconnect_required",
+            "revoked_at_provider",
+        ),
+        ({"error": "temporarily_unavailable"}, "refresh_failing", "provider_unavailable"),
+        (
+            {"error": "invalid_grant", "error_description": "AADSTS50087: Back-end trouble."},
+            "refresh_failing",
+            "provider_unavailable",
+        ),
+    ],
+)
+def test_ref_33_sub_codes_that_a_provider_s_file_lists_decide_before_the_general_code(
+    provider_server: ProviderServer,
+    expired: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, str],
+    status: str,
+    reason: str,
+) -> None:
+    hubspot = catalogue.get("hubspot")
+    changed = replace(hubspot, oauth=replace(hubspot.oauth, verdicts=MICROSOFT_RULES))
+    monkeypatch.setitem(registry._loaded, None, {**registry._loaded[None], "hubspot": changed})
+    provider_server.on("POST", HUBSPOT_TOKEN, Answer(body, status=400))
+    with pytest.raises((ReconnectRequired, RefreshUnavailable)):
+        tokens.ensure_fresh(expired.pk)
+    row = Connection.objects.get(pk=expired.pk)
+    assert (row.status, row.status_reason) == (status, reason)
 
 
 def test_the_fifty_newest_incidents_of_a_connection_are_kept(
