@@ -10,9 +10,11 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Q,
 from django.db.models.functions import Now
 
 from integrations.models import Connection
+from integrations.models.connection import Status
 
 #: one token call of 15 s and its immediate retry, and room to store
 LEASE = timedelta(seconds=40)
+_USABLE = [Status.ACTIVE, Status.REFRESH_FAILING]
 
 
 def is_free() -> Q:
@@ -30,7 +32,9 @@ def ends_at(duration: timedelta) -> ExpressionWrapper:
 def take(connection_id: UUID, *, token_version: int) -> UUID | None:
     """The owner id of a lease on that version of the tokens, or None when another holds it or was faster."""
     owner = uuid.uuid4()
-    taken = Connection.objects.filter(is_free(), pk=connection_id, token_version=token_version).update(
+    row = Connection.objects.filter(pk=connection_id, token_version=token_version)
+    # The status once more: between reading the row and this, another may have been told that the grant is gone.
+    taken = row.filter(is_free(), status__in=_USABLE).update(
         lease_owner=owner, lease_expires_at=ends_at(LEASE)
     )
     return owner if taken else None
