@@ -12,6 +12,7 @@ from django.utils import timezone
 from integrations import connect
 from integrations.connect import LinkRequest
 from integrations.models import Connection
+from tests import factories
 from tests.factories import ACTOR, World
 from tests.integrations.connect.conftest import Browser
 
@@ -37,6 +38,17 @@ def connected(world: World, at_sandbox: Any) -> MakeConnection:
         return Connection.objects.get(pk=new.link.connection_id)
 
     return make
+
+
+REFRESH_TOKEN = "na1-1111-2222-3333-4444-refresh-of-a-test"
+
+
+@pytest.fixture
+def expired(world: World) -> Connection:
+    """A connection that no sandbox knows and whose access token has ended; for scripted providers."""
+    made = factories.connection(world, refresh_token=REFRESH_TOKEN)
+    Connection.objects.filter(pk=made.pk).update(access_token_expires_at=timezone.now() - timedelta(hours=1))
+    return Connection.objects.get(pk=made.pk)
 
 
 def expire(connection_id: Any, *, seconds_ago: float = 10) -> None:

@@ -18,11 +18,11 @@ from integrations.models.connection import Status
 from tests import factories
 from tests.factories import CLIENT_SECRET, World
 from tests.integrations.connect.conftest import HUBSPOT_TOKEN
+from tests.integrations.tokens.conftest import REFRESH_TOKEN
 from tests.provider_server import Answer, ProviderServer
 
 pytestmark = [pytest.mark.django_db]
 
-REFRESH_TOKEN = "na1-1111-2222-3333-4444-refresh-of-a-test"
 PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking</body></html>"
 CHALLENGE = Answer(
     PAGE, status=403, content_type="text/html; charset=UTF-8", headers={"cf-mitigated": "challenge"}
@@ -134,13 +134,6 @@ KINDS: dict[str, tuple[Answer, Expected, str]] = {
 }
 
 
-@pytest.fixture
-def expired(world: World) -> Connection:
-    made = factories.connection(world, refresh_token=REFRESH_TOKEN)
-    Connection.objects.filter(pk=made.pk).update(access_token_expires_at=timezone.now() - timedelta(hours=1))
-    return Connection.objects.get(pk=made.pk)
-
-
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_ref_09_a_reply_has_its_verdict_and_leaves_its_status(
     provider_server: ProviderServer, expired: Connection, kind: str
@@ -190,141 +183,6 @@ def test_adm_01_no_secret_of_a_reply_is_in_the_incident_or_in_what_is_told(
     assert "HTTP 400" in text
     for secret in ("SECRET", REFRESH_TOKEN, CLIENT_SECRET):
         assert secret not in text
-
-
-PLAIN = {"access_token": "C-new", "token_type": "bearer", "expires_in": 3600}
-
-
-def stored(server: ProviderServer, expired: Connection, answer: Any) -> Connection:
-    """The row after a refresh that works."""
-    server.on("POST", HUBSPOT_TOKEN, answer)
-    token = tokens.ensure_fresh(expired.pk)
-    assert token.version == 2
-    row = Connection.objects.get(pk=expired.pk)
-    is_narrower = not set(factories.SCOPES) <= set(row.granted_scopes)
-    assert (row.status, row.status_reason) == (Status.ACTIVE, "scope_withdrawn" if is_narrower else "")
-    assert not GrantIncident.objects.exists()
-    return row
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (3600, 3600),
-        ("3600", 3600),
-        (" 3600 ", 3600),
-        (3600.9, 3600),
-        ("3600.9", 3600),
-        (0, 0),
-        (315_576_000, 315_576_000),
-        # all of these count as missing, so that the last known lifetime stays (REF-15)
-        (..., 1800),
-        (None, 1800),
-        (-5, 1800),
-        ("soon", 1800),
-        ("", 1800),
-        (True, 1800),
-        (False, 1800),
-        ([], 1800),
-        ({}, 1800),
-        (315_576_001, 1800),
-        (1e308, 1800),
-        (10**400, 1800),
-    ],
-    ids=str,
-)
-def test_tok_04_every_expires_in_gives_the_right_lifetime(
-    provider_server: ProviderServer, expired: Connection, value: Any, seconds: int
-) -> None:
-    before = timezone.now()
-    body = {name: member for name, member in {**PLAIN, "expires_in": value}.items() if member is not ...}
-    row = stored(provider_server, expired, Answer(body))
-    assert row.access_token_lifetime == seconds
-    assert row.access_token_expires_at is not None
-    lives = row.access_token_expires_at - before
-    assert timedelta(seconds=seconds) <= lives <= timedelta(seconds=seconds + 60)
-
-
-@pytest.mark.parametrize(
-    ("members", "scopes"),
-    [
-        ({"scope": "a b"}, ["a", "b"]),
-        ({"scopes": ["a", "b"]}, ["a", "b"]),
-        ({"scopes": ["a b", "c"]}, ["a", "b", "c"]),
-        ({"scopes": ["a", 1, None, "b"]}, ["a", "b"]),
-        ({"scope": "a  a b"}, ["a", "b"]),
-        # what tells nothing changes nothing
-        ({}, list(factories.SCOPES)),
-        ({"scope": None}, list(factories.SCOPES)),
-        ({"scope": ""}, list(factories.SCOPES)),
-        ({"scope": {"a": 1}}, list(factories.SCOPES)),
-        ({"scope": 7}, list(factories.SCOPES)),
-    ],
-)
-def test_odd_scopes_are_read_as_far_as_they_go(
-    provider_server: ProviderServer, expired: Connection, members: dict[str, Any], scopes: list[str]
-) -> None:
-    assert stored(provider_server, expired, Answer({**PLAIN, **members})).granted_scopes == scopes
-
-
-@pytest.mark.parametrize(
-    ("value", "kept"),
-    [
-        ("bearer", "bearer"), ("Bearer", "Bearer"), ("BOT", "BOT"), (" MAC ", "MAC"),
-        (None, "bearer"), ("", "bearer"), (7, "bearer"), (["bearer"], "bearer"), ("x" * 65, "bearer"),
-        ("two words", "bearer"),
-    ],
-)  # fmt: skip
-def test_odd_token_types_are_kept_or_taken_as_bearer(
-    provider_server: ProviderServer, expired: Connection, value: Any, kept: str
-) -> None:
-    assert stored(provider_server, expired, Answer({**PLAIN, "token_type": value})).token_type == kept
-
-
-@pytest.mark.parametrize(
-    "absent", [{}, {"refresh_token": None}, {"refresh_token": ""}, {"refresh_token": " "}]
-)
-def test_ref_01_a_missing_refresh_token_keeps_the_stored_one(
-    provider_server: ProviderServer, expired: Connection, absent: dict[str, Any]
-) -> None:
-    row = stored(provider_server, expired, Answer({**PLAIN, **absent}))
-    assert tokens.open_tokens(row) == {"access_token": "C-new", "refresh_token": REFRESH_TOKEN}
-
-
-def test_tok_16_tokens_of_16_kilobytes_are_stored_whole(
-    provider_server: ProviderServer, expired: Connection
-) -> None:
-    long = {"access_token": "C" + "a" * 16_383, "refresh_token": "r" * 16_384}
-    assert tokens.open_tokens(stored(provider_server, expired, Answer({**PLAIN, **long}))) == long
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        ("application/x-www-form-urlencoded", b"access_token=C-new&token_type=bearer&expires_in=3600"),
-        ("application/json", b"access_token=C-new&token_type=bearer&expires_in=3600"),
-        ("text/html", b'{"access_token": "C-new", "expires_in": 3600}'),
-        ("application/json; charset=utf-8", b'\xef\xbb\xbf{"access_token": "C-new", "expires_in": 3600}'),
-        (
-            "application/json; charset=iso-8859-1",
-            '{"access_token": "C-new", "expires_in": 3600, "name": "Müller"}'.encode("latin-1"),
-        ),
-        ("application/json; charset=nonsense", b'{"access_token": "C-new", "expires_in": 3600}'),
-        (
-            "application/json; charset=utf-16",
-            '{"access_token": "C-new", "expires_in": 3600}'.encode("utf-16"),
-        ),
-        ("application/json", b'{"access_token": "C-old", "access_token": "C-new", "expires_in": 3600}'),
-        ("application/json", b'\r\n  {"access_token": " C-new ", "expires_in": 3600}\n'),
-        ("application/json", b'{"access_token": "C-new", "expires_in": 3600, "error": null}'),
-    ],
-)
-def test_tok_07_and_08_a_refresh_reply_is_read_by_what_it_is(
-    provider_server: ProviderServer, expired: Connection, content_type: str, body: bytes
-) -> None:
-    row = stored(provider_server, expired, Answer(body, content_type=content_type))
-    assert tokens.open_tokens(row)["access_token"] == "C-new"
-    assert row.access_token_lifetime == 3600
 
 
 def test_ref_12_six_complaints_about_scopes_end_as_a_withdrawn_scope(
