@@ -152,7 +152,8 @@ class OAuth:
     `basic_encoding` "form" encodes id and secret first (RFC 6749 section 2.3.1), "raw" does not.
     `rotates_refresh_token` None: unknown, or sometimes. `refresh_grace_seconds`: how long the old refresh
     token still works after a rotation. `refresh_margin_seconds`: refresh this early; None is our default.
-    `minimum_token_age_seconds`: the provider refuses an earlier refresh. `renews_with` "access_token": there
+    `minimum_token_age_seconds`: the provider refuses an earlier refresh. `refreshes_per_second`: the sweep's cap
+    over all workers; None is the installation's. `renews_with` "access_token": there
     is no refresh token, the access token itself is exchanged. `callback_hmac` names the algorithm that
     proves the callback's query.
     """
@@ -184,6 +185,7 @@ class OAuth:
     refresh_grace_seconds: int | None = None
     refresh_margin_seconds: int | None = None
     minimum_token_age_seconds: int | None = None
+    refreshes_per_second: float | None = None
     token_paths: TokenPaths = TokenPaths()
     secondary_tokens: tuple[SecondaryToken, ...] = ()
     success_error_rules: tuple[SuccessErrorRule, ...] = ()
