@@ -7,7 +7,8 @@ import socket
 from celery import shared_task
 from django.utils import timezone
 
-from accounts.models import IssuedToken, WorkerHeartbeat
+from accounts import purging
+from accounts.models import WorkerHeartbeat
 
 
 @shared_task(name="accounts.tasks.worker_heartbeat", expires=30)
@@ -21,5 +22,4 @@ def worker_heartbeat() -> None:
 @shared_task(name="accounts.tasks.purge_issued_tokens")
 def purge_issued_tokens() -> int:
     """Delete issued tokens that no longer open anything; returns how many."""
-    deleted, _ = IssuedToken.objects.filter(expires_at__lt=timezone.now()).delete()
-    return deleted
+    return purging.in_chunks(purging.purge_issued_tokens)

@@ -131,15 +131,25 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A queue of its own, so that no other work stands before refreshes (OPS-14); a worker without -Q takes both.
+CELERY_TASK_QUEUES = {"celery": {}, "refresh": {}}
+CELERY_TASK_ROUTES = {
+    "integrations.tasks.refresh_due": {"queue": "refresh"},
+    "integrations.tasks.refresh_connection": {"queue": "refresh"},
+}
+CELERY_BEAT_SCHEDULER = "integrations.schedules:SeededScheduler"
 CELERY_TIMEZONE = "UTC"
+CELERY_RESULT_EXPIRES = None  # no results are kept, so nothing has to be cleaned up
+# Defaults: written into the database once, where staff change them (docs/beat.md). Seconds of elapsed time.
 CELERY_BEAT_SCHEDULE = {
     "worker-heartbeat": {"task": "accounts.tasks.worker_heartbeat", "schedule": 10.0},
     "refresh-due-connections": {"task": "integrations.tasks.refresh_due", "schedule": 30.0},
+    "tell-ending-grants": {"task": "integrations.tasks.tell_ending_grants", "schedule": 600.0},
     "purge-expired-links": {"task": "integrations.tasks.purge_expired", "schedule": 600.0},
     "retry-revocations": {"task": "integrations.tasks.retry_revocations", "schedule": 60.0},
     "complete-identities": {"task": "integrations.tasks.complete_identities", "schedule": 60.0},
     "purge-issued-tokens": {"task": "accounts.tasks.purge_issued_tokens", "schedule": 3600.0},
+    "purge-old-rows": {"task": "integrations.tasks.purge_old", "schedule": 3600.0},
 }
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
@@ -243,6 +253,11 @@ ISSUED_TOKEN_SECONDS = 86_400
 ENVELOPE_MAX_BYTES = 10_000_000
 PROXY_IDLE_SECONDS = 60
 PROXY_TOTAL_SECONDS = 900
+EVENT_DAYS = env.int("EVENT_DAYS", default=30)
+# One worker's threads that refresh ahead of use; SQLite has one writer, so more of them only wait there.
+REFRESH_THREADS = env.int("REFRESH_THREADS", default=6 if _database["ENGINE"].endswith("sqlite3") else 16)
+# Refreshes ahead of use at one provider, over all workers, unless its file says another number.
+REFRESHES_PER_SECOND = env.float("REFRESHES_PER_SECOND", default=200.0)
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "config.logs.configure"

@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Q, Value
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Now
 
 from integrations.models import Connection
@@ -30,12 +30,18 @@ def ends_at(duration: timedelta) -> ExpressionWrapper:
 
 
 def take(connection_id: UUID, *, token_version: int) -> UUID | None:
-    """The owner id of a lease on that version of the tokens, or None when another holds it or was faster."""
+    """The owner id of a lease on that version of the tokens, or None when another holds it or was faster.
+
+    It counts as a refresh that has not ended until tokens are stored or the lease is given back: what is still
+    counted when the lease has run out has killed its process (OPS-05).
+    """
     owner = uuid.uuid4()
     row = Connection.objects.filter(pk=connection_id, token_version=token_version)
     # The status once more: between reading the row and this, another may have been told that the grant is gone.
     taken = row.filter(is_free(), status__in=_USABLE).update(
-        lease_owner=owner, lease_expires_at=ends_at(LEASE)
+        lease_owner=owner,
+        lease_expires_at=ends_at(LEASE),
+        unfinished_refreshes=F("unfinished_refreshes") + 1,
     )
     return owner if taken else None
 
@@ -43,5 +49,5 @@ def take(connection_id: UUID, *, token_version: int) -> UUID | None:
 def release(connection_id: UUID, owner: UUID) -> None:
     """Give the lease back, if it is still this owner's (REF-07)."""
     Connection.objects.filter(pk=connection_id, lease_owner=owner).update(
-        lease_owner=None, lease_expires_at=None
+        lease_owner=None, lease_expires_at=None, unfinished_refreshes=0, refresh_quarantined_at=None
     )

@@ -76,6 +76,7 @@ def ensure_fresh(
     while True:
         connection = load(connection_id)
         require_usable(connection)
+        outcomes.finish_recovery(connection)
         now = clock()
         if not _needs_refresh(connection, rejected_version, now):
             return opened(connection)
@@ -85,6 +86,7 @@ def ensure_fresh(
             return _old_token_or_later(connection, rejected_version, now)
         owner = lease.take(connection.pk, token_version=connection.token_version)
         if owner is not None:
+            connection.last_used_at = now  # in memory: this is a use, whenever the buffered one is written
             outcomes.refresh_under_lease(connection, owner=owner, clock=clock)
             renewed = load(connection_id)
             if renewed.token_version > connection.token_version and renewed.status in USABLE:
@@ -125,6 +127,7 @@ def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connecti
         ensure_fresh(connection_id, clock=clock)
         return load(connection_id)
     before = connection.token_version
+    connection.last_used_at = clock()
     outcomes.refresh_under_lease(connection, owner=owner, clock=clock)
     connection = load(connection_id)
     require_usable(connection)
@@ -134,9 +137,9 @@ def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connecti
 
 
 def renew_ahead(connection_id: UUID) -> None:
-    """For the sweep, which does not wait for others: refresh what is due, and what tells no end (REF-23).
+    """One connection by itself, without waiting for others: refresh what is due, and what tells no end (REF-23).
 
-    The latter is never due at use, so that its age alone brings it here. Raises as ensure_fresh does.
+    The latter is never due at use. The sweep does this in batches (tokens.sweep). Raises as ensure_fresh does.
     """
     connection = load(connection_id)
     require_usable(connection)

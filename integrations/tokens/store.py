@@ -9,10 +9,11 @@ from integrations.catalogue import OAuth
 from integrations.models import Connection
 from integrations.oauth import expiry
 from integrations.oauth.token_response import TokenResponse
+from integrations.tokens import plan
 from sealing import seal
 
-#: a grant that tells no end is renewed once a day, so that it does not lapse by disuse (REF-23)
-DAILY = timedelta(days=1)
+#: the sweep renews no token again sooner, however short it says that it lives (TOK-05)
+REPEATED_AFTER = timedelta(minutes=5)
 
 
 def token_columns(
@@ -21,14 +22,19 @@ def token_columns(
     *,
     oauth: OAuth,
     now: datetime,
-    keeps_refresh_token: bool = True,
+    keeps_refresh_token: bool | None = None,
+    granted_at: datetime | None = None,
 ) -> dict[str, Any]:
     """Every column that a new token pair sets.
 
-    An absent refresh token keeps the stored one (RFC 6749 section 6) unless keeps_refresh_token is False.
+    keeps_refresh_token None: a refresh. Given: the customer has consented anew, and a stored refresh token
+    stays (True) or goes when none came. An absent refresh token keeps the stored one in a refresh (RFC 6749
+    section 6). granted_at: when the customer consented, from which absolute lifetimes count; None: now for a
+    new grant, connected_at for a refresh. A connection whose last_used_at is within a day counts as used.
     """
+    is_refresh = keeps_refresh_token is None
     has_refresh_token = bool(response.refresh_token) or (
-        keeps_refresh_token and connection.refresh_token is not None
+        keeps_refresh_token is not False and connection.refresh_token is not None
     )
     lifetime = expiry.token_lifetime(
         response.expires_in,
@@ -43,11 +49,13 @@ def token_columns(
         "access_token_expires_at": expires_at,
         "token_version": connection.token_version + 1,
         "token_stored_at": now,
-        "next_refresh_at": _next_refresh(expires_at, lifetime, oauth, now) if has_refresh_token else None,
+        "next_refresh_at": None,
         "refresh_not_before": None,
         "refresh_failures": 0,
         "unknown_refusals": 0,
         "refresh_failing_since": None,
+        "unfinished_refreshes": 0,
+        "refresh_quarantined_at": None,
         "lease_owner": None,
         "lease_expires_at": None,
         "updated_at": now,
@@ -56,24 +64,68 @@ def token_columns(
         columns["refresh_token"] = seal(
             response.refresh_token, model=Connection, field="refresh_token", pk=connection.pk
         )
-        columns["refresh_token_expires_at"] = _refresh_token_end(response, now)
-    elif not keeps_refresh_token:
+    elif keeps_refresh_token is False:
         columns["refresh_token"] = None
+    if has_refresh_token:
+        base = granted_at or (connection.connected_at if is_refresh else now)
+        end = _end_columns(connection, response, oauth=oauth, now=now, granted_at=base, is_refresh=is_refresh)
+        columns.update(end)
+        columns["next_refresh_at"] = _next_refresh(
+            connection, columns, oauth=oauth, now=now, is_refresh=is_refresh
+        )
+    else:
+        columns.update(
+            refresh_token_expires_at=None, refresh_token_lifetime=None, refresh_token_alert_at=None
+        )
     if response.scopes is not None:
         columns["granted_scopes"] = list(response.scopes)
     return columns
 
 
-def _refresh_token_end(response: TokenResponse, now: datetime) -> datetime | None:
-    seconds = response.refresh_token_expires_in
-    return None if seconds is None else now + timedelta(seconds=seconds)
-
-
-def _next_refresh(expires_at: datetime | None, lifetime: int | None, oauth: OAuth, now: datetime) -> datetime:
-    due_at = expiry.refresh_due_at(
-        expires_at,
-        lifetime=lifetime,
-        margin=oauth.refresh_margin_seconds,
-        minimum_age=oauth.minimum_token_age_seconds,
+def _next_refresh(
+    connection: Connection, columns: dict[str, Any], *, oauth: OAuth, now: datetime, is_refresh: bool
+) -> datetime:
+    moment = plan.next_refresh(
+        oauth,
+        now=now,
+        expires_at=columns["access_token_expires_at"],
+        lifetime=columns["access_token_lifetime"],
+        is_used=not is_refresh or plan.is_used_lately(connection, now),
+        refresh_token_seconds=columns.get("refresh_token_lifetime", connection.refresh_token_lifetime),
     )
-    return due_at or now + DAILY
+    return max(moment, now + REPEATED_AFTER) if is_refresh else moment
+
+
+def _end_columns(
+    connection: Connection,
+    response: TokenResponse,
+    *,
+    oauth: OAuth,
+    now: datetime,
+    granted_at: datetime | None,
+    is_refresh: bool,
+) -> dict[str, Any]:
+    """When the grant ends, and when its partner is told: anew when a refresh moves the end, else once (REF-23)."""
+    before = connection.refresh_token_expires_at
+    told = _told_end(response, now) if response.refresh_token else before
+    end, is_absolute = plan.grant_end(oauth, granted_at=granted_at, told_end=told)
+    if end is None:
+        return {
+            "refresh_token_expires_at": None,
+            "refresh_token_lifetime": None,
+            "refresh_token_alert_at": None,
+        }
+    if is_refresh and connection.refresh_token_lifetime is not None and not plan.has_moved(before, end):
+        return {"refresh_token_expires_at": end}
+    lifetime = max(end - (granted_at if is_absolute and granted_at is not None else now), timedelta())
+    return {
+        "refresh_token_expires_at": end,
+        "refresh_token_lifetime": int(lifetime.total_seconds()),
+        "refresh_token_alert_at": plan.alert_at(end, lifetime),
+    }
+
+
+def _told_end(response: TokenResponse, now: datetime) -> datetime | None:
+    """0 is what servers tell of tokens without end."""
+    seconds = response.refresh_token_expires_in
+    return now + timedelta(seconds=seconds) if seconds else None

@@ -119,28 +119,6 @@ def test_pending_connections_go_with_their_last_link(world: World) -> None:
     assert Connection.objects.count() == 0
 
 
-def test_ref_23_an_idle_connection_is_put_off_to_a_day_and_then_refreshed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(tasks.refresh_connection, "delay", asked.append)
-    now = timezone.now()
-    idle = factories.connection(world)
-    Connection.objects.filter(pk=idle.pk).update(
-        connected_at=now - timedelta(days=9),
-        token_stored_at=now - timedelta(hours=2),
-        next_refresh_at=now - timedelta(minutes=1),
-    )
-    assert tasks.refresh_due() == 1
-    assert asked == []
-    assert Connection.objects.get(pk=idle.pk).next_refresh_at > now + timedelta(hours=21)
-    Connection.objects.filter(pk=idle.pk).update(
-        token_stored_at=now - timedelta(hours=25), next_refresh_at=now - timedelta(minutes=1)
-    )
-    tasks.refresh_due()
-    assert asked == [str(idle.pk)]
-
-
 def test_tokens_that_no_key_opens_are_told_as_a_revocation_that_failed(world: World, settings: Any) -> None:
     made = factories.connection(world)
     settings.FERNET_KEYS = [Fernet.generate_key().decode()]
