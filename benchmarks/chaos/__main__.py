@@ -77,6 +77,7 @@ def _plan(arguments: argparse.Namespace) -> list[Scenario]:
     if missing := servers.missing():
         print(f"NOT RUN  what needs {' and '.join(missing)}, which is not installed")
     plan = scenarios.matrix(databases)
+    plan += scenarios.stops(databases)
     choose = random.Random(arguments.seed)
     for _ in range(arguments.runs):
         plan += scenarios.kills(databases, choose=choose)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.chaos.callers import Answer, Callers
-from benchmarks.chaos.scenarios import Scenario
+from benchmarks.chaos.scenarios import STOPPED, Scenario
 from benchmarks.chaos.stack import Process, Stack, wait_until
 
 #: after a kill the lease runs on; until then workers are handed the work again and again
@@ -22,6 +22,8 @@ _SETTLE_SECONDS = 0.5
 _HELD_SECONDS = 20.0
 _IDLE_SECONDS = 8.0
 _RECONNECT_SECONDS = 60.0
+#: a process that is told to end has a lease's time for it
+_END_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -136,7 +138,8 @@ async def _meet(
     """Let the calls and the work meet the refresh, and kill what is to be killed: (answers, victim)."""
     if not scenario.point:
         return await _calls(stack, scenario, callers), None
-    stack.arm(scenario.point, scenario.kind)
+    is_stop = scenario.point == STOPPED
+    stack.arm("before_request" if is_stop else scenario.point, scenario.kind)
     victim = None
     if scenario.kind == "worker":  # it has to be the first to come
         work.begin()
@@ -149,8 +152,10 @@ async def _meet(
             victim = await asyncio.to_thread(_held, stack)
             work.begin()
         await asyncio.sleep(_SETTLE_SECONDS)
-        await asyncio.to_thread(stack.kill, victim)
-        return await calls, victim
+        await asyncio.to_thread(stack.stop if is_stop else stack.kill, victim)
+        answers = await calls
+        await asyncio.to_thread(victim.popen.wait, _END_SECONDS)
+        return answers, victim
     finally:
         calls.cancel()
 
@@ -220,14 +225,13 @@ def _outcome(
 ) -> Outcome:
     tokens = stack.control("GET", "/_control/state")["accessTokens"]
     newest = tokens[-1]["token"]
-    requests = stack.control("GET", "/_control/requests?path=/oauth/")
     statuses = Counter(f"{one.status} {one.code}".strip() for one in answers)
     broken = [port for one in answers for port in one.broken]
     port = victim.port if victim is not None else 0
     return Outcome(
         statuses=dict(statuses),
         good=sum(one.status == 200 and one.token == newest for one in answers),
-        token_requests=len(requests),
+        token_requests=len(stack.token_requests()),
         broken=len(broken),
         broken_elsewhere=sum(one != port for one in broken),
         killed="" if victim is None else victim.name,

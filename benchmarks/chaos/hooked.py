@@ -2,7 +2,8 @@
 
 The product knows nothing of it: its functions are wrapped here, before MODULE runs as `python -m` would run it.
 A file `armed-POINT-KIND` in FOLDER is claimed, by renaming it to `held-PID`, by the first process of that kind
-that reaches the point. That process stays there until the file `die` is there, and then kills itself.
+that reaches the point. That process stays there until the file `die` is there, and then kills itself, or until
+the file `go` is there, and then goes on.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Executioner:
             return
         give_up_at = time.monotonic() + _HOLD_SECONDS
         while not (self._folder / "die").exists() and time.monotonic() < give_up_at:
+            if (self._folder / "go").exists():
+                return
             time.sleep(_LOOK_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -20,6 +20,9 @@ KINDS = ("web", "worker")
 USUAL_REDIS = {"sqlite": "none", "postgresql": "up"}
 #: as the product's code is passed: nothing is sent, the reply is there, the UPDATE is about to be sent, it is committed
 POINTS = ("before_request", "after_reply", "before_update", "after_commit")
+#: not killed: told to end, by SIGTERM, while the provider takes this long to answer
+STOPPED = "stopped"
+STOPPED_DELAY = 6
 #: the provider has rotated, and nobody else knows
 WINDOW = frozenset({"after_reply", "before_update"})
 
@@ -75,6 +78,15 @@ def kills(databases: Sequence[str] = DATABASES, *, choose: random.Random) -> lis
                 for point in ("before_request", window, "after_commit"):
                     found.append(Scenario(name, USUAL_REDIS[name], 0, point, kind, grace))
     return found
+
+
+def stops(databases: Sequence[str] = DATABASES) -> list[Scenario]:
+    """The holder of the lease is told to end while it waits for the provider, which gives no grace."""
+    return [
+        Scenario(name, USUAL_REDIS[name], STOPPED_DELAY, STOPPED, kind)
+        for name in databases
+        for kind in KINDS
+    ]
 
 
 def quick() -> list[Scenario]:

@@ -25,10 +25,11 @@ from benchmarks.refreshes.provider import Control, sandbox
 WEBS, WORKERS = 4, 2
 START_SECONDS = 60.0
 _ORIGIN = "https://api.hubapi.com"
+#: as docs/operations.md starts them
 _WEB = ("uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--loop", "uvloop")
 _WEB_OPTIONS = (
     "--http", "proxy.protocol:BoundedProtocol", "--no-proxy-headers", "--no-server-header", "--no-date-header",
-    "--no-access-log", "--timeout-graceful-shutdown", "3",
+    "--no-access-log", "--timeout-graceful-shutdown", "30",
 )  # fmt: skip
 
 
@@ -68,6 +69,7 @@ class Process:
     number: int
     port: int
     popen: subprocess.Popen[bytes] = field(repr=False)
+    is_to_end: bool = False
 
     @property
     def name(self) -> str:
@@ -139,7 +141,7 @@ class Stack:
 
     def ended(self) -> list[str]:
         """The names of those that have ended by themselves."""
-        return [one.name for one in self.processes if one.popen.poll() not in (None, -signal.SIGKILL)]
+        return [one.name for one in self.processes if one.popen.poll() is not None and not one.is_to_end]
 
     def _start(self, kind: str, number: int) -> Process:
         self._restarts += 1
@@ -175,8 +177,10 @@ class Stack:
         return len(self._lines("tasks"))
 
     def arm(self, point: str, kind: str) -> None:
-        """The next process of the kind that reaches the point is to stay there until kill()."""
-        for path in [*self._folder.glob("armed-*"), *self._folder.glob("held-*"), self._folder / "die"]:
+        """The next process of the kind that reaches the point is to stay there until kill() or stop()."""
+        for path in [*self._folder.glob("armed-*"), *self._folder.glob("held-*")]:
+            path.unlink()
+        for path in (self._folder / "die", self._folder / "go"):
             path.unlink(missing_ok=True)
         (self._folder / f"armed-{point}-{kind}").touch()
 
@@ -187,10 +191,23 @@ class Stack:
 
     def kill(self, victim: Process) -> None:
         """Let it kill itself where it stands. Raises RuntimeError when it ended in another way."""
+        victim.is_to_end = True
         (self._folder / "die").touch()
         code = victim.popen.wait(START_SECONDS)
         if code != -signal.SIGKILL:
             raise RuntimeError(f"{victim.name} ended with {code} instead of SIGKILL.")
+
+    def stop(self, victim: Process) -> None:
+        """Let it go on from where it stands, and tell it to end once the provider has its token request."""
+        victim.is_to_end = True
+        (self._folder / "go").touch()
+        wait_until(lambda: bool(self.token_requests()), "No token request arrived")
+        victim.popen.terminate()
+
+    def token_requests(self) -> list[dict[str, Any]]:
+        """Those that reached the provider, oldest first."""
+        found: list[dict[str, Any]] = self.control("GET", "/_control/requests?path=/oauth/")
+        return found
 
     def close(self) -> None:
         for one in self.processes:

@@ -72,6 +72,13 @@ def test_a_process_stays_at_the_point_until_it_is_told_to_die(tmp_path: Path) ->
     process.stdout.close()
 
 
+def test_a_process_that_is_let_go_lives(tmp_path: Path) -> None:
+    (tmp_path / "armed-after_reply-web").touch()
+    (tmp_path / "go").touch()
+    hooked.Executioner(tmp_path, "web").reach("after_reply")
+    assert (tmp_path / f"held-{os.getpid()}").exists()
+
+
 @pytest.fixture
 def _unwrapped() -> Iterator[None]:
     yield

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.chaos import judgement
 from benchmarks.chaos.experiment import Outcome
-from benchmarks.chaos.scenarios import GRACE_SECONDS, Scenario
+from benchmarks.chaos.scenarios import GRACE_SECONDS, STOPPED, Scenario
 
 CALM = Scenario("sqlite", "none")
 TAKEN_OVER = Scenario("postgresql", "up", point="after_reply", kind="web", grace=GRACE_SECONDS)
@@ -108,6 +108,16 @@ def test_a_kill_of_the_wrong_kind_or_of_nobody_is_a_problem() -> None:
         assert any(
             "killed was" in one for one in judgement.problems(IN_THE_WINDOW, replace(LOST, killed=killed))
         )
+
+
+def test_a_process_that_was_told_to_end_costs_no_second_request_and_no_grant() -> None:
+    scenario = Scenario("sqlite", "none", 6, STOPPED, "worker")
+    outcome = replace(GOOD, killed="worker 0")
+
+    assert judgement.problems(scenario, outcome) == []
+    assert judgement.problems(scenario, replace(outcome, token_requests=2))
+    assert judgement.problems(scenario, replace(LOST, killed="worker 0"))
+    assert judgement.summary([(scenario, outcome)])["kills"] == 0
 
 
 def test_a_worker_may_end_when_redis_is_killed_and_a_web_process_may_not() -> None:

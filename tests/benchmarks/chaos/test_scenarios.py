@@ -53,8 +53,18 @@ def test_only_a_kill_in_the_window_without_grace_may_lose_a_grant() -> None:
     }
 
 
+def test_both_kinds_are_told_to_end_while_a_provider_without_grace_thinks() -> None:
+    found = scenarios.stops()
+
+    assert {(one.database, one.kind) for one in found} == set(
+        product(("sqlite", "postgresql"), ("web", "worker"))
+    )
+    assert not any(one.grace or one.may_lose for one in found)
+    assert all(one.delay > 3 for one in found)
+
+
 def test_names_are_one_of_a_kind_and_choose() -> None:
-    found = [*scenarios.matrix(), *scenarios.kills(choose=random.Random(3))]
+    found = [*scenarios.matrix(), *scenarios.stops(), *scenarios.kills(choose=random.Random(3))]
     names = [one.name for one in found]
 
     assert len(set(names)) == len(names)
