@@ -20,16 +20,23 @@ class Health:
 
 Check = Callable[[], Health]
 _checks: dict[str, Check] = {}
+_thorough: dict[str, Check] = {}
 
 
-def register(name: str, check: Check) -> None:
-    """Add a check under a name that `readyz` shows. Checks must answer within a second or two."""
+def register(name: str, check: Check, *, thorough: Check | None = None) -> None:
+    """Add a check under a name that `readyz` shows. Checks must answer within a second or two.
+
+    thorough: what stands for it where somebody waits for the answer, and it may take some seconds (`doctor`).
+    """
     _checks[name] = check
+    if thorough is not None:
+        _thorough[name] = thorough
 
 
-def run() -> dict[str, Health]:
+def run(*, thorough: bool = False) -> dict[str, Health]:
     """Every registered check by name. A check that raises is unwell; its exception goes to the log alone."""
-    return {name: _run_one(name, check) for name, check in sorted(_checks.items())}
+    chosen = {**_checks, **(_thorough if thorough else {})}
+    return {name: _run_one(name, chosen[name]) for name in sorted(_checks)}
 
 
 def _run_one(name: str, check: Check) -> Health:

@@ -7,11 +7,12 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from accounts import health
+from accounts import health, key_words
 from accounts.health import Health
 from accounts.models import WorkerHeartbeat
 
 WORKER_MAX_AGE = timedelta(seconds=45)
+SURVEY_SECONDS = 5.0
 
 
 def database() -> Health:
@@ -49,5 +50,17 @@ def keys() -> Health:
     return Health(is_well, detail)
 
 
-for _name, _check in (("database", database), ("broker", broker), ("worker", worker), ("keys", keys)):
+def all_keys() -> Health:
+    """The keys, and whether they open what is stored: all of it, or what a few seconds allow."""
+    by_canary = keys()
+    if not by_canary.is_well:
+        return by_canary
+    from sealing import survey
+
+    found = survey.take(seconds=SURVEY_SECONDS)
+    return Health(not found.total("unreadable"), key_words.in_a_sentence(found))
+
+
+for _name, _check in (("database", database), ("broker", broker), ("worker", worker)):
     health.register(_name, _check)
+health.register("keys", keys, thorough=all_keys)

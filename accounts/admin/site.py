@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import path
 
-from accounts.admin import next_steps
+from accounts.admin import key_page, next_steps
+from sealing import watch
 
 _FIRST_APPS = ("integrations", "accounts", "auth")
 
@@ -43,6 +45,19 @@ class PatchbayAdminSite(AdminSite):
         apps = super().get_app_list(request, app_label)
         order = {label: place for place, label in enumerate(_FIRST_APPS)}
         return sorted(apps, key=lambda app: order.get(app["app_label"], len(order)))
+
+    def get_urls(self) -> list[Any]:
+        return [path("keys/", self.admin_view(self.keys_view), name="keys"), *super().get_urls()]
+
+    def keys_view(self, request: HttpRequest) -> TemplateResponse:
+        """Whether FERNET_KEYS opens what is stored, and what to do where it does not."""
+        context = {**self.each_context(request), **key_page.context(request)}
+        return TemplateResponse(request, "admin/patchbay/keys.html", context)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Staff see on every page that secrets cannot be read: whatever else they look into comes from that."""
+        context = super().each_context(request)
+        return {**context, "key_trouble": watch.glance() if context["has_permission"] else None}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         steps = next_steps.steps_for(request)

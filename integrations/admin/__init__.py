@@ -1,3 +1,10 @@
 """The staff pages of integrations, and of the credentials that may use them."""
 
-from integrations.admin import connection, credential, integration, link, steps  # noqa: F401 (registering)
+from integrations.admin import (  # noqa: F401 (registering)
+    connection,
+    credential,
+    integration,
+    key_places,
+    link,
+    steps,
+)

@@ -18,7 +18,8 @@ from accounts.health import Health
 
 class Command(BaseCommand):
     help = (
-        "Run the registered health checks (database, broker, worker, keys, …), look for migrations that are missing, "
+        "Run the registered health checks (database, broker, worker, keys, …), look at the stored secrets for some "
+        "seconds whether the keys open them, look for migrations that are missing, "
         "and run Django's checks, in production with those of --deploy. Exit code 0: all well; 1: see the findings. "
         "Warnings of Django's checks are shown and do not count."
     )
@@ -46,7 +47,7 @@ class Command(BaseCommand):
 
 
 def _health() -> Iterator[tuple[str, Health]]:
-    yield from health.run().items()
+    yield from health.run(thorough=True).items()
     yield "migrations", _migrations()
 
 
