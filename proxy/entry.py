@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import quote, unquote
 
+import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
@@ -24,8 +25,9 @@ from proxy.passthrough import hot_call
 from proxy.problems import refusal
 from proxy.replies import ProxiedResponse, Reply, Send, deliver
 from proxy.selectors import ROOT
-from sealing.health import require_good_keys
+from sealing.health import key_trouble_at_start
 
+log = structlog.get_logger(__name__)
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 #: a partner that hangs up is noticed this long after the call began, or as soon as the reply streams
@@ -95,7 +97,7 @@ async def _live(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await asyncio.to_thread(_require_good_keys)
+                await asyncio.to_thread(_tell_of_keys)
             except ImproperlyConfigured as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
@@ -108,12 +110,17 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-def _require_good_keys() -> None:
-    """A process that cannot open what is stored must not serve (ADM-05)."""
+def _tell_of_keys() -> None:
+    """Keys that do not open what is stored: the process starts, is not ready, and its admin tells why (ADM-05).
+
+    Raises ImproperlyConfigured for a database that is not migrated.
+    """
     try:
-        require_good_keys()
+        message = key_trouble_at_start()
     finally:
         connection.close()
+    if message:
+        log.error("not ready", reason=message)
 
 
 def settle_garbage() -> None:

@@ -39,11 +39,15 @@ def keys_are_well(using: str = DEFAULT_DB_ALIAS) -> tuple[bool, str]:
     return is_well, "" if is_well else _WRONG_KEYS.format(which=_which(using))
 
 
-def require_good_keys(using: str = DEFAULT_DB_ALIAS) -> None:
-    """For the start of a process. Raises ImproperlyConfigured, naming FERNET_KEYS."""
-    is_well, message = keys_are_well(using)
-    if not is_well:
-        raise ImproperlyConfigured(message)
+def key_trouble_at_start(using: str = DEFAULT_DB_ALIAS) -> str:
+    """Why the keys do not fit, for a process that serves all the same; "" when they do.
+
+    Raises ImproperlyConfigured when the ring is not valid, or the database not migrated: nothing could be served.
+    """
+    keyring.ring()
+    if not is_installed(using):
+        raise ImproperlyConfigured(_NOT_MIGRATED)
+    return keys_are_well(using)[1]
 
 
 def is_installed(using: str) -> bool:

@@ -56,4 +56,9 @@ register(errors.InvalidInput, lambda error: invalid(error.field, str(error)))
 register(errors.CallbackRefused, _callback)
 register(errors.ConnectFailed, _connect_failed)
 register(errors.ProviderError, _provider)
-register(UnreadableSecret, lambda error: Problem("refresh_unavailable", _UNREADABLE, {"retryAfter": 60}))
+register(
+    UnreadableSecret,
+    lambda error: Problem(
+        "refresh_unavailable", _UNREADABLE, {"retryAfter": 60, "reason": "unreadable_secret"}
+    ),
+)
