@@ -64,6 +64,7 @@ def installation(settings: Mapping[str, str] | None = None) -> Iterator[Installa
             "PUBLIC_URL": "http://localhost:8000",
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "LOG_LEVEL": "WARNING",
+            "REFRESHES_PER_SECOND": "100000",  # the pace at which a provider is asked must not decide
             "PYTHONUNBUFFERED": "1",
             **(settings or {}),
         },

@@ -61,14 +61,15 @@ def _show(report: dict[str, Any]) -> None:
             size["claim"]["batch"],
             size["claim"]["median_ms"],
             size["claim"]["p95_ms"],
-            size["claim"]["statements"],
+            size["claim"]["scan"]["median_ms"],
+            size["claim"]["claim"]["median_ms"],
             size["fill"]["seconds"],
             f"{size['fill']['bytes'] / 2**20:,.0f}",
         ]
         for name, found in report.items()
         for size in found["sizes"]
     ]
-    head = ["database", "connections", "batch", "median ms", "p95 ms", "statements", "fill s", "MiB"]
+    head = ["database", "connections", "batch", "median ms", "p95 ms", "scan", "claim", "fill s", "MiB"]
     print(table(head, rows))
     for name, found in report.items():
         print(f"\nLists at {found['sizes'][-1]['connections']:,} connections on {name}")

@@ -29,7 +29,11 @@ def main() -> None:
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
     times = int(sys.argv[1])
     world = json.loads((settings.DATA_DIR / "places.json").read_text())
-    print(json.dumps([_measure(name, work, times) for name, work in _queries(world).items()], default=str))
+    measured = []
+    for name, work in _queries(world).items():
+        measured.append(_measure(name, work, times))
+        print(f"   {name}: {measured[-1]['median_ms']} ms", file=sys.stderr, flush=True)
+    print(json.dumps(measured, default=str))
 
 
 def _measure(name: str, work: Work, times: int) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def _api(world: dict[str, Any]) -> dict[str, Work]:
 
         return work
 
-    list_path = "/api/v1/connections"
+    list_path, stackgo = "/api/v1/connections", "/api/saas-org-user/get-users"
     return {
         "API list, first page": get(list_path),
         "API list, from the middle": get(f"{list_path}?cursor={quote(cursor)}"),
@@ -108,6 +112,8 @@ def _api(world: dict[str, Any]) -> dict[str, Work]:
         "API list, refresh_failing": get(f"{list_path}?status=refresh_failing"),
         "API list, one customer": get(f"{list_path}?userForeignIdentifier={identifier}"),
         "API, one connection": get(f"{list_path}/{some.pk}"),
+        "StackGo users, first page": get(f"{stackgo}/{integration.slug}"),
+        "StackGo users, page 500": get(f"{stackgo}/{integration.slug}?page=500"),
         "look-up by identifier": lambda: connections.find(
             credential, integration, foreign_identifier=identifier
         ),
@@ -131,11 +137,11 @@ def _staff() -> dict[str, Work]:
     some = Connection.objects.filter(status="active").select_related("customer").order_by("pk")[50]
     integration = Integration.objects.order_by("slug")[0]
 
-    def page(query: str) -> Work:
+    def page(query: str, under: str = _ADMIN) -> Work:
         def work() -> None:
-            reply = client.get(_ADMIN + query)
+            reply = client.get(under + query)
             if reply.status_code != 200:
-                raise SystemExit(f"{_ADMIN}{query} answers {reply.status_code}")
+                raise SystemExit(f"{under}{query} answers {reply.status_code}")
 
         return work
 
@@ -147,27 +153,28 @@ def _staff() -> dict[str, Work]:
         "admin search, account number": page(f"?q={some.provider_account_id}"),
         "admin search, identifier": page(f"?q={some.customer.foreign_identifier}"),
         "admin, one connection": page(f"{some.pk}/change/"),
+        "admin home": page("", "/admin/"),
+        "admin, scope plan": page(f"{integration.pk}/scope-plan/", "/admin/integrations/integration/"),
     }
 
 
 def _jobs(world: dict[str, Any]) -> dict[str, Work]:
     from django.utils import timezone
 
-    from integrations import connections, setup, tasks
+    from integrations import connections, setup
     from integrations.models import ClientCredentials
+    from integrations.tasks import identities, purge, revocations
 
     client = ClientCredentials.objects.get(pk=world["clients"][0])
 
     def retry_revocations() -> None:
         with patch.object(connections, "carry_out_revocation"):
-            tasks.retry_revocations()
+            revocations.retry_revocations.run()
 
     return {
-        "job: due identities": lambda: list(
-            connections.due_for_identity(timezone.now())[: tasks.IDENTITY_BATCH]
-        ),
+        "job: due identities": lambda: list(connections.due_for_identity(timezone.now())[: identities.BATCH]),
         "job: due revocations": retry_revocations,
-        "job: purge": tasks.purge_expired,
+        "job: purge": purge.purge_expired.run,
         "a new client secret": lambda: setup.retry_connections(client),
     }
 
