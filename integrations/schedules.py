@@ -50,13 +50,13 @@ class SeededScheduler(DatabaseScheduler):
         seed(self.app.conf.beat_schedule)
 
 
-def seed(defaults: Mapping[str, Any], *, is_wanted_back: bool = False) -> list[str]:
+def seed(wanted: Mapping[str, Any], *, is_wanted_back: bool = False) -> list[str]:
     """Write the schedules that have never been written; returns their names.
 
     is_wanted_back: also those that staff have deleted since. Two schedulers may do this at once.
     """
     written = []
-    for name, default in defaults.items():
+    for name, default in wanted.items():
         with transaction.atomic():
             _, is_new = ScheduledJob.objects.get_or_create(pk=name)
             if (is_new or is_wanted_back) and _write(name, default):
@@ -66,13 +66,12 @@ def seed(defaults: Mapping[str, Any], *, is_wanted_back: bool = False) -> list[s
 
 def _write(name: str, default: Mapping[str, Any]) -> bool:
     """Write one schedule unless there is one of that name."""
-    every = default["schedule"]
-    seconds = every.total_seconds() if isinstance(every, timedelta) else every
+    seconds = int(_seconds(default))
     if PeriodicTask.objects.filter(name=name).exists():
         return False
-    interval = IntervalSchedule.objects.filter(every=int(seconds), period=IntervalSchedule.SECONDS).first()
+    interval = IntervalSchedule.objects.filter(every=seconds, period=IntervalSchedule.SECONDS).first()
     if interval is None:
-        interval = IntervalSchedule.objects.create(every=int(seconds), period=IntervalSchedule.SECONDS)
+        interval = IntervalSchedule.objects.create(every=seconds, period=IntervalSchedule.SECONDS)
     _, is_written = PeriodicTask.objects.get_or_create(
         name=name,
         defaults={
@@ -84,6 +83,11 @@ def _write(name: str, default: Mapping[str, Any]) -> bool:
     return is_written
 
 
+def _seconds(default: Mapping[str, Any]) -> float:
+    every = default["schedule"]
+    return float(every.total_seconds() if isinstance(every, timedelta) else every)
+
+
 def once_a_slot(job: Callable[P, T]) -> Callable[P, T | None]:
     """Run a periodic job once in each interval of its schedule, however many schedulers send it (OPS-02).
 
@@ -93,13 +97,22 @@ def once_a_slot(job: Callable[P, T]) -> Callable[P, T | None]:
 
     @functools.wraps(job)
     def run(*args: P.args, **kwargs: P.kwargs) -> T | None:
-        name = getattr(current_task.request, "periodic_task_name", None) if current_task else None
+        name = _schedule_of_message()
         if name and not claim_slot(name, now=timezone.now()):
             log.info("another scheduler's message came first", job=name)
             return None
         return job(*args, **kwargs)
 
     return run
+
+
+def _schedule_of_message() -> str | None:
+    """The name of the schedule that the running task's message came from; beat writes it into the headers."""
+    if not current_task:
+        return None
+    request = current_task.request
+    name = request.get("periodic_task_name") or (request.headers or {}).get("periodic_task_name")
+    return str(name) if name else None
 
 
 def claim_slot(name: str, *, now: datetime) -> bool:
@@ -116,12 +129,21 @@ def claim_slot(name: str, *, now: datetime) -> bool:
 def interval_of(name: str) -> timedelta | None:
     """How far apart the runs of a schedule are; None when it is no interval, or gone."""
     row = PeriodicTask.objects.select_related("interval").filter(name=name).first()
-    if row is None or row.interval is None:
-        return None
-    return timedelta(**{row.interval.period: row.interval.every})
+    return None if row is None else interval_of_row(row)
 
 
-def ours() -> Mapping[str, Any]:
-    """The defaults, by the name of their schedule."""
-    defaults: Mapping[str, Any] = settings.CELERY_BEAT_SCHEDULE
-    return defaults
+def interval_of_row(row: PeriodicTask) -> timedelta | None:
+    """The same for a schedule that is at hand."""
+    return None if row.interval is None else timedelta(**{row.interval.period: row.interval.every})
+
+
+def defaults() -> Mapping[str, Any]:
+    """Our schedules, by name."""
+    found: Mapping[str, Any] = settings.CELERY_BEAT_SCHEDULE
+    return found
+
+
+def default_seconds(name: str) -> float | None:
+    """How far apart the runs of a default are; None when the schedule is not ours."""
+    default = defaults().get(name)
+    return None if default is None else _seconds(default)

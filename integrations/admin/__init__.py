@@ -6,5 +6,6 @@ from integrations.admin import (  # noqa: F401 (registering)
     integration,
     key_places,
     link,
+    schedule,
     steps,
 )
