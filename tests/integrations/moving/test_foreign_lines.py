@@ -13,6 +13,8 @@ from tests import factories
 from tests.factories import World
 from tests.integrations.moving.imports import CANARY, NANGO, STACKGO, opened
 
+pytestmark = pytest.mark.db
+
 
 def test_nango_lines_are_mapped_as_the_table_says(adopt: Any) -> None:
     result = adopt([NANGO], "--format", "nango")

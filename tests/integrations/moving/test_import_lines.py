@@ -22,6 +22,8 @@ from tests import factories
 from tests.factories import World
 from tests.integrations.moving.imports import CANARY, LINE, NANGO, STACKGO, opened, run
 
+pytestmark = pytest.mark.db
+
 
 def everything() -> list[Any]:
     return [model.objects.count() for model in (Connection, Customer, Event, AuditEntry, ConnectionNumber)]

@@ -24,6 +24,8 @@ from tests import factories
 from tests.factories import ACTOR, CLIENT_SECRET, World
 from tests.integrations.moving.bundles import Mover, forget_everything
 
+pytestmark = pytest.mark.db
+
 CANARY = "CNR7canary"
 ALL = ("--with-integrations", "--with-api-keys")
 
