@@ -254,8 +254,8 @@ ENVELOPE_MAX_BYTES = 10_000_000
 PROXY_IDLE_SECONDS = 60
 PROXY_TOTAL_SECONDS = 900
 EVENT_DAYS = env.int("EVENT_DAYS", default=30)
-# One worker's threads that refresh ahead of use; SQLite has one writer, so more of them only wait there.
-REFRESH_THREADS = env.int("REFRESH_THREADS", default=6 if _database["ENGINE"].endswith("sqlite3") else 16)
+# Threads of one worker process that refresh ahead of use, each with a database connection.
+REFRESH_THREADS = env.int("REFRESH_THREADS", default=24)
 # Refreshes ahead of use at one provider, over all workers, unless its file says another number.
 REFRESHES_PER_SECOND = env.float("REFRESHES_PER_SECOND", default=200.0)
 
