@@ -59,10 +59,12 @@ class Outcome:
 
 def carry_out(stack: Stack, scenario: Scenario, *, number: int) -> Outcome:
     """Run it. Raises RuntimeError when it cannot be done, a kill that did not happen included."""
+    back_after = None
     if stack.redis is not None and scenario.redis == "killed":
         stack.redis.start()
-    ended = stack.start()
-    back_after = _worker_back(stack) if scenario.redis == "killed" else None
+        back_after, ended = _worker_back(stack)
+    else:
+        ended = stack.start()
     _prepare_provider(stack, scenario)
     identifier = f"customer-{number}"
     connection_id = stack.inside("connect", identifier)["id"]
@@ -182,16 +184,18 @@ async def _calls(stack: Stack, scenario: Scenario, callers: Callers) -> list[Ans
     return list(await asyncio.gather(*tasks))
 
 
-def _worker_back(stack: Stack) -> float:
-    """Wait until a worker has found Redis again and does work; the seconds that took."""
+def _worker_back(stack: Stack) -> tuple[float, list[str]]:
+    """Wait until a worker has found Redis again and does work: (seconds that took, those that had to be started)."""
     started, before = time.monotonic(), stack.tasks_done()
+    ended: list[str] = []
+
+    def is_back() -> bool:
+        ended.extend(stack.start())
+        return stack.tasks_done() > before
+
     with _beating(stack):
-        wait_until(
-            lambda: stack.tasks_done() > before,
-            "No worker came back after Redis had",
-            seconds=_RECONNECT_SECONDS,
-        )
-    return round(time.monotonic() - started, 1)
+        wait_until(is_back, "No worker came back after Redis had", seconds=_RECONNECT_SECONDS)
+    return round(time.monotonic() - started, 1), ended
 
 
 @contextmanager
