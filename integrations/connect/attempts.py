@@ -50,7 +50,9 @@ def start(link: ConnectLink, *, browser_secret: str, values: Mapping[str, str]) 
         raise NotFound("This integration is not ready to be used.")
     if client.client_secret is not None and not client.client_secret.is_readable():
         # Here and not in the callback alone: what the customer would grant until then could not be fetched.
-        raise NotFound("The app's secret cannot be read; the operator of this installation has to restore it.")
+        raise NotFound(
+            "The app's secret cannot be read; the operator of this installation has to restore it."
+        )
     config = _config(link, provider, values)
     state_value = state.new_state()
     verifier = None if provider.oauth.pkce == "forbidden" else pkce.new_code_verifier()
