@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
@@ -92,7 +93,7 @@ def _is_unreadable(sealed: Sealed | None) -> bool:
 def _give_up(connection: Connection) -> None:
     """Only while the row holds the tokens that were looked at: a reconnect meanwhile is kept."""
     unchanged = {"token_version": connection.token_version, "status": connection.status}
-    gone = {
+    gone: dict[str, Any] = {
         "access_token": None,
         "refresh_token": None,
         "next_refresh_at": None,
