@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from accounts import key_words
 from sealing import health, keyring, survey, watch
+from sealing.models import KeyCheck
 from sealing.survey import ColumnSurvey, Survey
 
 #: how long the page may look at stored values; larger databases get a sample
@@ -77,7 +78,9 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "older_words": key_words.counted(found, "older"),
         "looked_at": found.total("looked_at"),
         "period": key_words.period(found),
-        "findings": [_finding(request, one) for one in found.columns if one.unreadable],
+        "findings": [
+            _finding(request, one) for one in found.columns if one.unreadable and one.model is not KeyCheck
+        ],
     }
 
 
@@ -100,5 +103,5 @@ def _finding(request: HttpRequest, one: ColumnSurvey) -> Finding:
         period=key_words.period(one),
         remedy=place.remedy if place else "",
         links=links,
-        more=one.unreadable - len(links),
+        more=one.unreadable - len(links) if links else 0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,9 +14,9 @@ from integrations.models import ClientCredentials, Connection
 from sealing.fields import sealed_field
 
 
-def _connections(request: HttpRequest, pks: Sequence[object]) -> list[Link]:
+def _connections(request: HttpRequest, pks: Sequence[object], **only: Any) -> list[Link]:
     may_view = request.user.has_perm("integrations.view_connection")
-    rows = Connection.objects.filter(pk__in=list(pks)).select_related("customer", "integration")
+    rows = Connection.objects.filter(pk__in=list(pks), **only).select_related("customer", "integration")
     return [
         Link(
             f"{row.customer} ({row.integration})" if may_view else str(row.pk),
@@ -37,11 +38,23 @@ def _clients(request: HttpRequest, pks: Sequence[object]) -> list[Link]:
     ]
 
 
-_RECONNECT = "These customers have to connect again: send each a reconnect link once the key is given up."
-for _name, _title in (("access_token", "Access tokens"), ("refresh_token", "Refresh tokens")):
-    key_page.register(
-        sealed_field(Connection, _name).place, Place(f"{_title} of connections", _RECONNECT, _connections)
-    )
+key_page.register(
+    sealed_field(Connection, "refresh_token").place,
+    Place(
+        "Refresh tokens of connections",
+        "These customers have to connect again: send each a reconnect link once the key is given up.",
+        _connections,
+    ),
+)
+key_page.register(
+    sealed_field(Connection, "access_token").place,
+    Place(
+        "Access tokens of connections",
+        "Where the refresh token opens, the next refresh brings a new one; without a refresh token the customer has to "
+        "connect again.",
+        lambda request, pks: _connections(request, pks, refresh_token__isnull=True),
+    ),
+)
 for _name, _title in (("client_secret", "Client secrets"), ("next_client_secret", "Next client secrets")):
     key_page.register(
         sealed_field(ClientCredentials, _name).place,
