@@ -72,10 +72,17 @@ def complete_identity(connection: Connection) -> bool:
 
 
 def due_for_identity(now: datetime) -> QuerySet[Connection]:
-    """Connections whose account is to be asked now; each failure moves its own next try away (REF-24)."""
+    """Connections whose account is to be asked now; each failure moves its own next try away (REF-24).
+
+    disconnected_at tells nothing that the status does not, but the index over these rows asks for it.
+    """
     is_due = Q(identity_next_try_at__isnull=True) | Q(identity_next_try_at__lte=now)
     return Connection.objects.filter(
-        is_due, is_identity_known=False, status=Status.ACTIVE, connected_at__isnull=False
+        is_due,
+        is_identity_known=False,
+        status=Status.ACTIVE,
+        connected_at__isnull=False,
+        disconnected_at__isnull=True,
     ).order_by("identity_next_try_at")
 
 

@@ -97,9 +97,12 @@ class Connection(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="connections")
+    # Each refresh writes all indexes anew, so these two have none of their own: some of Meta begin with them.
+    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="connections", db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="connections")
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="connections")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="connections", db_index=False
+    )
     client = models.ForeignKey(
         ClientCredentials, null=True, blank=True, on_delete=models.PROTECT, related_name="connections"
     )
@@ -175,6 +178,8 @@ class Connection(models.Model):
         indexes = [
             models.Index(fields=["partner", "-created_at"], name="connection_by_partner"),
             models.Index(fields=["integration", "-created_at"], name="connection_by_integration"),
+            models.Index(fields=["-created_at", "-id"], name="connection_newest"),
+            models.Index(fields=["status", "partner", "-created_at"], name="connection_by_status"),
             models.Index(
                 fields=["integration", "next_refresh_at"],
                 condition=models.Q(status__in=["active", "refresh_failing"]),
@@ -186,6 +191,18 @@ class Connection(models.Model):
                 name="connection_grant_ends",
             ),
             models.Index(fields=["integration", "provider_account_id"], name="connection_by_account"),
+            models.Index(
+                fields=["identity_next_try_at"],
+                condition=models.Q(
+                    is_identity_known=False, connected_at__isnull=False, disconnected_at__isnull=True
+                ),
+                name="connection_identity_unknown",
+            ),
+            models.Index(
+                fields=["client"],
+                condition=models.Q(refresh_not_before__isnull=False),
+                name="connection_backing_off",
+            ),
         ]
 
     def __str__(self) -> str:
