@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from accounts import purging
+from accounts import purging, statistics
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, ManageLink
 from integrations.models.connection import Status
 from integrations.schedules import once_a_slot
@@ -36,7 +36,9 @@ def _purge_orphans(limit: int) -> int:
     """Pending connections that no link can fill any more; locked, so that none is filled while it goes."""
     before = timezone.now() - KEEP
     has_link = ConnectLink.objects.filter(connection=OuterRef("pk"))
-    orphans = Connection.objects.filter(~Exists(has_link), status=Status.PENDING, created_at__lt=before)
+    # In no order: the newest first would be looked for among all connections.
+    pending = Connection.objects.filter(status=Status.PENDING, created_at__lt=before).order_by()
+    orphans = pending.filter(~Exists(has_link))
     with transaction.atomic():
         locked = list(orphans.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
         # Asked again: a link may have been made before the lock was ours.
@@ -48,7 +50,9 @@ def _purge_orphans(limit: int) -> int:
 @once_a_slot
 def purge_old() -> int:
     """Delete what every part of the platform keeps for a time only (accounts.purging); returns how many rows."""
-    return purging.purge_all()
+    deleted = purging.purge_all()
+    statistics.refresh()
+    return deleted
 
 
 def _purge_incidents(limit: int) -> int:
