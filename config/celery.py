@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -44,3 +44,11 @@ def refuse_wrong_keys(**_: Any) -> None:
     is_well, message = keys_are_well()
     if not is_well:
         raise SystemExit(message)
+
+
+@worker_shutting_down.connect
+def end_the_sweep_soon(**_: Any) -> None:
+    """A worker that is asked to end claims no further connections and ends what it has begun (OPS-10)."""
+    from integrations.tokens import sweep
+
+    sweep.stop()
