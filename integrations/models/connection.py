@@ -41,7 +41,7 @@ REASONS: dict[str, str] = {
     ),
     "scope_withdrawn": _("A permission that is needed was withdrawn. Connect again to grant it."),
     "provider_unavailable": _("The provider does not answer at the moment; we keep trying."),
-    "unreadable_secret": _("A stored key cannot be read; the operator has to restore it."),
+    "unreadable_secret": _("The stored authorization can no longer be read. Connect again to restore it."),
     "refused_repeatedly": _(
         "The provider has refused to renew the authorization. Connect again to restore it."
     ),
