@@ -154,9 +154,9 @@ def told_scopes(reply: Mapping[str, Any], provider: Provider, *, place: str) -> 
     """The granted scopes of a token reply: a list, or one string cut at the provider's separators."""
     value = reply.get("scope", reply.get("scopes"))
     if isinstance(value, str):
-        separators = f"{provider.oauth.scope.granted_separators} ,"
-        words = value.translate(str.maketrans(dict.fromkeys(separators, " "))).split()
-        value = list(dict.fromkeys(words))
+        for separator in f"{provider.oauth.scope.granted_separators},":
+            value = value.replace(separator, " ")
+        value = list(dict.fromkeys(value.split()))
     return values.texts({"": value}, "", place=place)
 
 

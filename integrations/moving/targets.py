@@ -181,11 +181,12 @@ class Targets:
 
     def _values(self, record: Record) -> IntegrationValues:
         current = next(client for client in record["clients"] if client["is_current"])
-        columns = columns_for(Integration, record["columns"])
+        columns, secrets = columns_for(Integration, record["columns"]), secrets_of(current)
         return IntegrationValues(
             client_id=current["client_id"],
             app_id=current["app_id"],
-            **secrets_of(current),
+            client_secret=secrets.get("client_secret"),
+            next_client_secret=secrets.get("next_client_secret"),
             required_scopes=[scope for scope, is_optional in record["scopes"] if not is_optional],
             optional_scopes=[scope for scope, is_optional in record["scopes"] if is_optional],
             **{

@@ -52,3 +52,9 @@ def forget_everything() -> None:
     Customer.objects.all().delete()
     Integration.objects.all().delete()
     Partner.objects.all().delete()
+
+
+def make_unreadable(lost: Connection, other: Connection) -> None:
+    """Give one row the sealed token of another, which does not open there."""
+    assert other.access_token is not None
+    Connection.objects.filter(pk=lost.pk).update(access_token=other.access_token.bind(lost.pk))

@@ -17,15 +17,20 @@ from integrations.models.connection import Status
 from integrations.moving import handover
 from integrations.moving.handover import StillRefreshing
 from integrations.tokens import lease
+from sealing import seal
 from tests import factories
 from tests.factories import ACTOR, World
-from tests.integrations.moving.bundles import Mover, forget_everything
+from tests.integrations.moving.bundles import Mover, forget_everything, make_unreadable
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
 
 def rows() -> Any:
     return Connection.objects.listed()
+
+
+def access_token_of(connection: Connection) -> str:
+    return tokens.open_tokens(connection)["access_token"]
 
 
 def being_refreshed(connection: Connection, *, seconds: float = 30) -> None:
@@ -96,13 +101,13 @@ def test_a_connection_that_is_being_refreshed_is_waited_for(world: World) -> Non
         newer = factories.connection(
             world, "elsewhere", access_token="CAfter0123456789", status="disconnected"
         )
-        sealed = type(made).access_token.field.seal(newer.access_token.open(), pk=made.pk)
+        sealed = seal(access_token_of(newer), model=Connection, field="access_token", pk=made.pk)
         Connection.objects.filter(pk=made.pk).update(
             access_token=sealed, token_version=2, lease_owner=None, lease_expires_at=None
         )
 
     assert handover.hand_over(rows(), exported.append, actor=ACTOR, sleep=refreshed) == 2
-    tokens_by_key = {row.pk: row.access_token.open().reveal() for row in exported}
+    tokens_by_key = {row.pk: access_token_of(row) for row in exported}
     assert len(exported) == 2 and tokens_by_key[made.pk] == "CAfter0123456789"
 
 
@@ -151,7 +156,7 @@ def test_a_move_that_was_called_off_goes_on_here_as_it_was(world: World, mover: 
 
 def test_an_unreadable_connection_is_not_handed_over(world: World, mover: Mover) -> None:
     lost, other = factories.connection(world, "a"), factories.connection(world, "b")
-    Connection.objects.filter(pk=lost.pk).update(access_token=other.access_token.bind(lost.pk))
+    make_unreadable(lost, other)
     report = mover.export("--hand-over")
     assert (report["connections"], report["handed_over"], report["unreadable"]) == (1, 1, 1)
     assert rows().get(pk=lost.pk).status == Status.ACTIVE

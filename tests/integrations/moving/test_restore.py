@@ -22,7 +22,7 @@ from integrations.setup import IntegrationValues
 from sealing import Secret
 from tests import factories
 from tests.factories import ACTOR, CLIENT_SECRET, World
-from tests.integrations.moving.bundles import Mover, forget_everything
+from tests.integrations.moving.bundles import Mover, forget_everything, make_unreadable
 
 pytestmark = pytest.mark.db
 
@@ -269,9 +269,7 @@ def test_connections_that_cannot_be_read_are_left_out_by_name(
 ) -> None:
     lost = factories.connection(world, "a")
     other = factories.connection(world, "b")
-    Connection.objects.filter(pk=lost.pk).update(
-        access_token=other.access_token.bind(lost.pk)  # of another row: it does not open here
-    )
+    make_unreadable(lost, other)
     report = mover.export()
     assert (report["connections"], report["unreadable"]) == (1, 1)
     assert str(lost.pk) in mover.err
