@@ -117,7 +117,8 @@ class UsersView(PartnerView):
         """Pages of 50, oldest first; a page beyond the last is empty."""
         rows = self._rows(app_slug)
         start = (_page(request) - 1) * PAGE_SIZE
-        page = rows.select_related("number").order_by("number__id")[start : start + PAGE_SIZE]
+        # The order of the numbers, but for connections that a bundle has brought; this one has an index.
+        page = rows.select_related("number").order_by("created_at", "pk")[start : start + PAGE_SIZE]
         return Response({"userForeignIdentifiers": [_user(row) for row in page]})
 
     def _rows(self, app_slug: str) -> ConnectionQuerySet:
