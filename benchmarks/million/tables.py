@@ -9,6 +9,8 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.fields import NOT_PROVIDED
 
+from accounts import statistics
+
 Row = tuple[Any, ...]
 
 
@@ -116,7 +118,7 @@ def written_fast() -> Any:
 
 
 def settle(tables: Sequence[Table]) -> None:
-    """What autovacuum does within minutes of such a change; nothing on SQLite, where no product code does."""
+    """What autovacuum does within minutes of such a change, and the product's hourly job on SQLite."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             for table in tables:
@@ -124,3 +126,4 @@ def settle(tables: Sequence[Table]) -> None:
             cursor.execute("CHECKPOINT")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    statistics.refresh()

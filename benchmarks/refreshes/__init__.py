@@ -107,18 +107,7 @@ def _problems(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _show(report: dict[str, Any]) -> None:
-    head = [
-        "database",
-        "workers",
-        "refreshed",
-        "per s",
-        "each",
-        "CPU ms worker",
-        "database",
-        "sandbox",
-        "lost",
-        "twice",
-    ]
+    head = ["database", "workers", "refreshed", "per s", "each", "CPU ms: worker", "PostgreSQL", "sandbox"]
     rows = [
         [
             row["database"],

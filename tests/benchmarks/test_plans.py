@@ -27,10 +27,17 @@ def test_reading_a_big_table_from_end_to_end_is_found(line: str) -> None:
         "  ->  Index Scan using connection_due on integrations_connection  (cost=0.42..1.00 rows=1 width=1)",
         "Seq Scan on accounts_partner  (cost=0.00..1.00 rows=1 width=1)",
         "SCAN integrations_integrationgrant",
+        "SCAN integrations_connection USING INDEX connection_newest",
     ],
 )
 def test_a_range_and_a_small_table_are_no_full_reads(line: str) -> None:
     assert plans.full_reads([line]) == []
+
+
+def test_an_index_that_is_read_to_its_end_and_then_sorted_is_a_full_read() -> None:
+    lines = ["SCAN integrations_connection USING INDEX connection_by_partner", "USE TEMP B-TREE FOR ORDER BY"]
+
+    assert plans.full_reads(lines) == lines[:1]
 
 
 def test_rows_that_were_read_for_nothing_are_counted() -> None:
