@@ -164,12 +164,14 @@ def keep_number(connection: Connection, wanted: int | None) -> None:
 
 def _store(connection: Connection, integration: Integration, checked: Checked) -> None:
     adoption, now = checked.adoption, timezone.now()
+    connected_at = min(adoption.connected_at or now, now)
     columns = tokens.token_columns(
         connection,
         checked.response,
         oauth=integration.provider.oauth,
         now=now,
         keeps_refresh_token=False,
+        granted_at=connected_at,  # a grant of limited life has used up some of it elsewhere
     )
     columns["token_stored_at"] = None  # its age is not known, so a rejection counts at once (REF-17)
     if adoption.never_expires:  # the importer knows better than the provider's usual lifetime (TOK-21)
@@ -177,7 +179,6 @@ def _store(connection: Connection, integration: Integration, checked: Checked) -
     columns["next_refresh_at"] = first_refresh(
         columns["next_refresh_at"], expires_at=columns["access_token_expires_at"], now=now
     )
-    connected_at = min(adoption.connected_at or now, now)
     if connection.connected_at is None:
         columns["created_at"] = min(connected_at, connection.created_at)
     rows = Connection.objects.filter(

@@ -28,6 +28,8 @@ NOT_CARRIED = (
     "refresh_not_before",
     "refresh_failures",
     "unknown_refusals",
+    "unfinished_refreshes",
+    "refresh_quarantined_at",
     "identity_tries",
     "identity_next_try_at",
 )
