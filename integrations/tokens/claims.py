@@ -6,6 +6,7 @@ due again when the claim has run out. Doubles are harmless all the same: the lea
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts import audit
 from accounts.audit import Actor
@@ -74,7 +75,8 @@ def claim(provider: Provider, integrations: Sequence[Integration], *, limit: int
     with transaction.atomic():
         pace = pacing.locked(provider.id)
         allowed = min(limit, pacing.free_slots(pace, per_second=per_second, now=now))
-        rows = _due_rows(integrations, clients, batch.refused, allowed=allowed, now=now)
+        find = _probe_row if pace.failures >= pacing.TROUBLE_AFTER else _due_rows
+        rows = find(integrations, clients, batch.refused, allowed=allowed, now=now)
         batch.found, batch.is_paced = len(rows), allowed < limit and len(rows) == allowed
         taken = _sorted_out(rows, provider, now)
         starts = pacing.reserve(pace, len(taken), per_second=per_second, now=now)
@@ -103,18 +105,45 @@ def _due_rows(
     allowed: int,
     now: datetime,
 ) -> list[Connection]:
-    """Due rows, locked, with integration and client attached."""
+    """Due rows, earliest first, locked, with integration and client attached."""
     rows: list[Connection] = []
     for integration in integrations:
         room = min(allowed - len(rows), 1 if integration.pk in refused else allowed)
-        if room <= 0:
-            continue
-        due = Connection.objects.due(now).filter(integration=integration)
-        for row in due.select_for_update(skip_locked=True, no_key=True)[:room]:
-            row.integration = integration
-            if row.client_id is not None:
-                row.client = clients.get(row.client_id)
-            rows.append(row)
+        if room > 0:
+            due = Connection.objects.due(now).filter(integration=integration)
+            rows += _locked(due, integration, clients, room)
+    return rows
+
+
+def _probe_row(
+    integrations: Sequence[Integration],
+    clients: dict[UUID, ClientCredentials],
+    refused: set[UUID],
+    *,
+    allowed: int,
+    now: datetime,
+) -> list[Connection]:
+    """One row of a provider in trouble, likely to succeed when it is over: one that has not failed before.
+
+    From either end of the queue by turns of luck, so that many broken ones on one side do not keep it closed.
+    """
+    order = random.choice(["next_refresh_at", "-next_refresh_at"])  # noqa: S311 (spread, not secrecy)
+    for fields in ({"refresh_failures": 0}, {}):
+        for integration in random.sample(integrations, len(integrations)) if allowed else []:
+            due = Connection.objects.due(now).filter(integration=integration, **fields).order_by(order)
+            if rows := _locked(due, integration, clients, 1):
+                return rows
+    return []
+
+
+def _locked(
+    due: QuerySet[Connection], integration: Integration, clients: dict[UUID, ClientCredentials], limit: int
+) -> list[Connection]:
+    rows = list(due.select_for_update(skip_locked=True, no_key=True)[:limit])
+    for row in rows:
+        row.integration = integration
+        if row.client_id is not None:
+            row.client = clients.get(row.client_id)
     return rows
 
 

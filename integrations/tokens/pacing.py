@@ -18,7 +18,8 @@ from integrations.models import ProviderPace
 
 #: slots are given at most this far ahead, so that what is claimed is also begun soon
 HORIZON = timedelta(seconds=5)
-#: so many passing failures in a row without a success, and the provider counts as in trouble
+#: so many connections that begin to fail for a passing reason without a success between, and the provider
+#: counts as in trouble; those that have failed before say nothing new about it (REF-24)
 TROUBLE_AFTER = 5
 #: in trouble it is asked again after half the time that the trouble has lasted, within these bounds
 _PAUSE_MIN = timedelta(seconds=15)
@@ -74,10 +75,17 @@ def reserve(pace: ProviderPace, count: int, *, per_second: float, now: datetime)
 
 
 def settle(
-    provider_id: str, *, renewed: int, failed: int, now: datetime, retry_after: timedelta | None = None
+    provider_id: str,
+    *,
+    renewed: int,
+    failed: int,
+    now: datetime,
+    failed_again: int = 0,
+    retry_after: timedelta | None = None,
 ) -> bool:
     """What refreshes of one provider ended in: so many tokens stored, so many put off for a passing reason.
 
+    failed: connections that have begun to fail; failed_again: those that had failed before.
     False when nothing more is to be asked now. The first success opens the provider again at once.
     retry_after: what the provider asked for (RFC 9110 section 10.2.3), honoured up to an hour.
     """
@@ -85,19 +93,21 @@ def settle(
     is_well = True
     if renewed:
         row.filter(failures__gt=0).update(failures=0, failing_since=None, asks_again_at=None)
-    elif failed:
-        is_well = _count(provider_id, failed, now=now) < TROUBLE_AFTER
+    elif failed or failed_again:
+        is_well = _count(provider_id, failed, failed_again, now=now) < TROUBLE_AFTER
     if retry_after:
         until = now + min(retry_after, _RETRY_AFTER_MAX)
         row.filter(Q(asks_again_at=None) | Q(asks_again_at__lt=until)).update(asks_again_at=until)
     return is_well and not retry_after
 
 
-def _count(provider_id: str, failed: int, *, now: datetime) -> int:
-    """Failures in a row with these."""
+def _count(provider_id: str, failed: int, failed_again: int, *, now: datetime) -> int:
+    """Failures in a row with these; a probe counts whichever connection it was."""
     with transaction.atomic():
         pace = locked(provider_id)
-        failures = pace.failures + failed
+        failures = pace.failures + failed + (failed_again if pace.failures >= TROUBLE_AFTER else 0)
+        if failures == pace.failures:
+            return failures
         since = pace.failing_since or now
         columns: dict[str, object] = {"failures": failures, "failing_since": since}
         if failures >= TROUBLE_AFTER:

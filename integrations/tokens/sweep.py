@@ -235,19 +235,28 @@ class _Sweep:
         if not begun:
             return
         counts: dict[str, dict[Ending, int]] = defaultdict(lambda: defaultdict(int))
+        again: dict[str, int] = defaultdict(int)
         rows = Connection.objects.filter(pk__in=begun).values_list("pk", "token_version", "refresh_failures")
         for pk, token_version, refresh_failures in rows:
             before = begun[pk].connection
             ending = _ending(before, token_version=token_version, refresh_failures=refresh_failures)
             counts[begun[pk].provider_id][ending] += 1
             self.report.endings[ending] += 1
+            again[begun[pk].provider_id] += ending == Ending.PUT_OFF and before.refresh_failures > 0
         for provider_id, found in counts.items():
             renewed, failed = found[Ending.RENEWED], found[Ending.PUT_OFF]
             if renewed:
                 self._answering.add(provider_id)
             elif failed:
                 self._answering.discard(provider_id)
-            if not pacing.settle(provider_id, renewed=renewed, failed=failed, now=timezone.now()):
+            is_well = pacing.settle(
+                provider_id,
+                renewed=renewed,
+                failed=failed - again[provider_id],
+                failed_again=again[provider_id],
+                now=timezone.now(),
+            )
+            if not is_well:
                 self._give_back(provider_id)
 
     def _give_back(self, provider_id: str) -> None:

@@ -89,7 +89,9 @@ def test_ref_24_failing_connections_do_not_keep_others_from_their_turn(
     world: World, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "BATCH", 3)
-    stuck = [due(world, f"stuck-{n}", next_refresh_at=timezone.now() - LONG_AGO) for n in range(7)]
+    """1,200 and 300 in batches of 500, in small: what has failed before says nothing about the provider."""
+    long_ago = timezone.now() - LONG_AGO
+    stuck = [due(world, f"stuck-{n}", next_refresh_at=long_ago, refresh_failures=3) for n in range(12)]
     healthy = [due(world, f"healthy-{n}") for n in range(5)]
 
     def behave(refresh_token: str) -> None:
@@ -97,9 +99,8 @@ def test_ref_24_failing_connections_do_not_keep_others_from_their_turn(
             unavailable(refresh_token)
 
     provider.behave = behave
-    monkeypatch.setattr("integrations.tokens.pacing.TROUBLE_AFTER", 100)
     report = run()
-    assert (report.found, report.endings[Ending.PUT_OFF], report.renewed) == (12, 7, 5)
+    assert (report.found, report.endings[Ending.PUT_OFF], report.renewed) == (17, 12, 5)
     assert sorted(provider.asked) == sorted(
         f"refresh-{row.customer.foreign_identifier}" for row in stuck + healthy
     )
@@ -288,6 +289,28 @@ def test_ref_30_a_provider_in_trouble_is_asked_by_one_connection_at_a_time(
     assert report.renewed == len(made) - tried - 1, "open again at the first success"
     pace = ProviderPace.objects.get()
     assert (pace.failures, pace.asks_again_at) == (0, None)
+
+
+def test_ref_24_many_that_begin_to_fail_do_not_keep_the_provider_closed(
+    world: World, provider: Provider
+) -> None:
+    """Where each customer has a host of its own: the probe is one that has not failed yet, from either end."""
+    for number in range(30):
+        due(world, f"broken-{number}", next_refresh_at=timezone.now() - LONG_AGO)
+    healthy = due(world, "healthy")
+
+    def behave(refresh_token: str) -> None:
+        if "broken" in refresh_token:
+            unavailable(refresh_token)
+
+    provider.behave = behave
+    for _ in range(40):
+        run(threads=4)
+        ProviderPace.objects.update(asks_again_at=None)
+        if Connection.objects.get(pk=healthy.pk).token_version == 2:
+            break
+    assert Connection.objects.get(pk=healthy.pk).token_version == 2
+    assert len(provider.asked) == len(set(provider.asked)), "none of them twice"
 
 
 def test_a_provider_that_left_the_catalogue_fails_nothing(world: World, provider: Provider) -> None:
