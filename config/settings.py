@@ -132,7 +132,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A queue of its own, so that no other work stands before refreshes (OPS-14); a worker without -Q takes both.
-CELERY_TASK_QUEUES = {"celery": {}, "refresh": {}}
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "refresh": {}}
 CELERY_TASK_ROUTES = {
     "integrations.tasks.refresh_due": {"queue": "refresh"},
     "integrations.tasks.refresh_connection": {"queue": "refresh"},

@@ -99,6 +99,7 @@ class ScheduleAdmin(PeriodicTaskAdmin):
         super().delete_model(request, obj)
 
     def _audit(self, request: HttpRequest, row: PeriodicTask, action: str, changes: dict[str, Any]) -> None:
+        assert request.user.is_authenticated
         audit.record(action, row, actor=Actor.staff(request.user), changes=changes)
 
     def get_urls(self) -> list[URLPattern]:
