@@ -20,6 +20,7 @@ IntegrationsError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class IntegrationsError(Exception):
@@ -102,10 +103,12 @@ class ProviderError(IntegrationsError):
     """What a call to a provider's OAuth endpoints ended in. evidence is one masked line for staff.
 
     rule: which rule has judged the reply, in words; reason: the status reason that it asks for. "" for none.
+    retry_after: for how long the provider asks to be left alone, if it does.
     """
 
     rule = ""
     reason = ""
+    retry_after: timedelta | None = None
 
     def __init__(self, sentence: str, *, evidence: str = "", status: int | None = None) -> None:
         super().__init__(sentence)

@@ -109,7 +109,9 @@ def _send(
             known_secrets=[secret for secret in known_secrets if secret],
         )
     except TokenEndpointError as error:
-        raise provider_error(provider, error, status=reply.status) from error
+        failed = provider_error(provider, error, status=reply.status)
+        failed.retry_after = reply.retry_after
+        raise failed from error
     for warning in response.warnings:
         log.warning("odd token reply", provider=provider.id, warning=warning)
     return response

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from requests_oauthlib import OAuth2Session
@@ -25,11 +27,13 @@ SIDE_LIMITS = sync.Limits(connect_seconds=3, total_seconds=8, max_content_bytes=
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
-    """Status, content type and content of a reply; its repr shows no content."""
+    """Status, content type and content of a reply, and for how long it asks to be left alone (RFC 9110
+    section 10.2.3); its repr shows no content."""
 
     status: int
     content_type: str
     body: bytes
+    retry_after: timedelta | None = None
 
     def __repr__(self) -> str:
         return f"<Reply {self.status} {self.content_type!r}, {len(self.body)} bytes>"
@@ -105,7 +109,27 @@ def send(
             )
         except egress_errors.EgressError as error:
             raise _failure(error) from error
-    return Reply(response.status_code, response.headers.get("Content-Type", ""), response.content)
+    headers = response.headers
+    return Reply(
+        response.status_code,
+        headers.get("Content-Type", ""),
+        response.content,
+        _retry_after(headers.get("Retry-After", "")),
+    )
+
+
+def _retry_after(value: str) -> timedelta | None:
+    """Seconds or a date, as a time from now; None for anything else and for what has passed."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        wait = timedelta(seconds=min(int(text[:9]), 86_400))
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (TypeError, ValueError):
+            return None
+        wait = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)
+    return wait if wait > timedelta() else None
 
 
 def api_credential(provider: Provider, access_token: str, *, is_bearer: bool = False) -> dict[str, str]:

@@ -46,6 +46,7 @@ def purge_incidents(before: datetime, limit: int) -> int:
 
 def process_kind() -> Process:
     """Who is running this code: a worker's task, a command of manage.py, or a server."""
-    if current_task:
+    program = Path(sys.argv[0])
+    if current_task or "celery" in {program.name, program.parent.name}:  # threads of a sweep know no task
         return Process.WORKER
-    return Process.COMMAND if Path(sys.argv[0]).name == "manage.py" else Process.WEB
+    return Process.COMMAND if program.name == "manage.py" else Process.WEB

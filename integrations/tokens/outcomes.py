@@ -34,19 +34,23 @@ _LAST_START_SECONDS = 20
 _STORE_WAITS = (0.2, 1.0, 3.0)
 
 
-def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[[], datetime]) -> None:
-    """Refresh and store, or record why not; the lease is given back in every case.
+def refresh_under_lease(
+    connection: Connection, *, owner: UUID, clock: Callable[[], datetime]
+) -> ProviderError | None:
+    """Refresh and store, or record why not and return that; the lease is given back in every case.
 
     Raises UnreadableSecret, a stored secret that no key opens, which changes no status; and RuntimeError inside
     a transaction, before the provider is asked.
     """
     is_stored = False
+    failure: ProviderError | None = None
     try:
         if refusals.is_held_back(connection, now=clock()):
-            return
+            return None
         try:
             response = _call(connection)
         except ProviderError as error:
+            failure = error
             refusals.record(connection, error, now=clock())
         except (
             TemplateError
@@ -59,6 +63,7 @@ def refresh_under_lease(connection: Connection, *, owner: UUID, clock: Callable[
     finally:
         if not is_stored:  # what was stored has given the lease back in the same UPDATE
             lease.release(connection.pk, owner)
+    return failure
 
 
 def _call(connection: Connection) -> TokenResponse:

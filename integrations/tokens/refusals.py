@@ -156,7 +156,8 @@ def _failed(connection: Connection, error: ProviderError, *, now: datetime) -> N
     """Temporary: back off with jitter, for ever; the old token serves while it lives."""
     failures = connection.refresh_failures + 1
     seconds = min(_BACKOFF_MAX_SECONDS, _BACKOFF_FIRST_SECONDS * 2 ** min(failures - 1, 10))
-    until = now + timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 (spread, not secrecy)
+    asked = min(error.retry_after or timedelta(), timedelta(seconds=_BACKOFF_MAX_SECONDS))
+    until = now + max(timedelta(seconds=seconds), asked) * random.uniform(1.0, 1.2)  # noqa: S311 (spread)
     since = connection.refresh_failing_since or now
     counted: dict[str, Any] = {"refresh_failures": failures, "refresh_failing_since": since}
     _postpone(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -57,6 +57,7 @@ class _Job:
     start_at: float
     latest_start: float
     was_begun: bool = False
+    retry_after: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -243,6 +244,7 @@ class _Sweep:
             counts[begun[pk].provider_id][ending] += 1
             self.report.endings[ending] += 1
             again[begun[pk].provider_id] += ending == Ending.PUT_OFF and before.refresh_failures > 0
+        waits = _longest_waits(begun.values())
         for provider_id, found in counts.items():
             renewed, failed = found[Ending.RENEWED], found[Ending.PUT_OFF]
             if renewed:
@@ -254,6 +256,7 @@ class _Sweep:
                 renewed=renewed,
                 failed=failed - again[provider_id],
                 failed_again=again[provider_id],
+                retry_after=waits.get(provider_id),
                 now=timezone.now(),
             )
             if not is_well:
@@ -264,6 +267,15 @@ class _Sweep:
         jobs = self._waiting.pop(provider_id, deque())
         claims.give_back([job.connection for job in jobs], now=timezone.now())
         self.report.endings[Ending.OTHER] += len(jobs)
+
+
+def _longest_waits(jobs: Iterable[_Job]) -> dict[str, timedelta]:
+    """For how long each provider has asked to be left alone."""
+    found: dict[str, timedelta] = {}
+    for job in jobs:
+        if job.retry_after is not None:
+            found[job.provider_id] = max(job.retry_after, found.get(job.provider_id, timedelta()))
+    return found
 
 
 def _ending(before: Connection, *, token_version: int, refresh_failures: int) -> Ending:
@@ -281,7 +293,8 @@ def _refresh(job: _Job) -> None:
         return
     job.was_begun = True
     try:
-        outcomes.refresh_under_lease(connection, owner=owner, clock=timezone.now)
+        failure = outcomes.refresh_under_lease(connection, owner=owner, clock=timezone.now)
+        job.retry_after = failure.retry_after if failure is not None else None
     except UnreadableSecret as error:
         log.warning("not refreshed", connection=str(connection.pk), error=type(error).__name__)
         until = timezone.now() + _UNREADABLE_PAUSE

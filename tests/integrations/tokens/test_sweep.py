@@ -313,6 +313,24 @@ def test_ref_24_many_that_begin_to_fail_do_not_keep_the_provider_closed(
     assert len(provider.asked) == len(set(provider.asked)), "none of them twice"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_ref_30_retry_after_is_honoured_by_the_sweep(
+    connected: MakeConnection, at_sandbox: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    for number in range(3):
+        connected(f"customer-{number}")
+    Connection.objects.update(next_refresh_at=timezone.now())
+    monkeypatch.setattr(claims, "BATCH", 1)
+    fail_token_endpoint(at_sandbox, status=status, body="", headers={"Retry-After": "120"})
+    run(threads=1)
+    pace = ProviderPace.objects.get()
+    assert pace.asks_again_at is not None
+    assert pace.asks_again_at > timezone.now() + timedelta(seconds=100)
+    failing = Connection.objects.get(refresh_failures=1)
+    assert failing.next_refresh_at is not None
+    assert failing.next_refresh_at > timezone.now() + timedelta(seconds=110)
+
+
 def test_a_provider_that_left_the_catalogue_fails_nothing(world: World, provider: Provider) -> None:
     made = due(world, "orphan", expires_in=1)
     Integration.objects.update(provider_id="gone")
