@@ -80,12 +80,20 @@ class BundleKey:
         return cls(key, kind="key-file")
 
     def derive(self, header: dict[str, Any]) -> tuple[bytes, bytes]:
-        """(key of the chunks, key of the header's HMAC) for the salt and costs of a header."""
+        """(key of the chunks, key of the header's HMAC) for the salt and costs of a header. Raises Damaged."""
         salt = bytes.fromhex(header["salt"])
         material = self.__secret
         if self.kind == "scrypt":
             costs = {name: int(header["kdf"][name]) for name in _SCRYPT}
-            material = Scrypt(salt=salt, length=KEY_BYTES, **costs).derive(material)
+            try:
+                material = Scrypt(salt=salt, length=KEY_BYTES, **costs).derive(material)
+            except (
+                ValueError,
+                MemoryError,
+            ):  # OpenSSL also reports costs that do not fit together as the latter
+                raise Damaged(
+                    "The key of the bundle cannot be derived here: its costs are too high."
+                ) from None
         hkdf = HKDF(algorithm=SHA256(), length=2 * KEY_BYTES, salt=salt, info=f"{FORMAT} {VERSION}".encode())
         keys = hkdf.derive(material)
         return keys[:KEY_BYTES], keys[KEY_BYTES:]
@@ -134,6 +142,8 @@ class BundleReader:
     """Reads a bundle from a seekable stream, as often as asked. Raises WrongKey and Damaged."""
 
     def __init__(self, stream: BinaryIO, key: BundleKey) -> None:
+        if not stream.seekable():
+            raise BundleError("A bundle is read twice, so it has to be a file, not a pipe.")
         line = _header_line(stream)
         tag_line = stream.readline(2 * KEY_BYTES + 2)
         header = _checked_header(line)

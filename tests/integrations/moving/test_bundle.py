@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import secrets
 from typing import Any
 
@@ -152,3 +153,27 @@ def test_a_passphrase_that_could_be_guessed_is_refused() -> None:
 def test_nothing_of_a_key_is_in_its_repr() -> None:
     assert "correct" not in repr(BundleKey.passphrase("correct horse battery"))
     assert KEY_TEXT not in repr(KEY)
+
+
+@pytest.mark.parametrize("n", [2**17, 2**20])
+def test_costs_that_do_not_fit_together_are_a_damaged_bundle_and_no_memory_error(n: int) -> None:
+    """scrypt needs n < 2^(16 r) (RFC 7914 section 2); OpenSSL tells it as a lack of memory."""
+    header = {
+        "format": bundle.FORMAT,
+        "version": bundle.VERSION,
+        "cipher": "ChaCha20-Poly1305",
+        "chunkBytes": bundle.CHUNK_BYTES,
+        "salt": "00" * 16,
+        "kdf": {"name": "scrypt", "n": n, "r": 1, "p": 1},
+    }
+    content = json.dumps(header, separators=(",", ":")).encode() + b"\n" + b"0" * 64 + b"\n"
+    with pytest.raises(Damaged, match="cannot be derived"):
+        opened(content, BundleKey.passphrase("a passphrase of some length"))
+
+
+def test_a_bundle_from_a_pipe_is_refused_in_a_sentence() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "wb") as sink:
+        sink.write(sealed(RECORDS[:1]))
+    with open(reading, "rb") as stream, pytest.raises(BundleError, match="not a pipe"):
+        BundleReader(stream, KEY)
