@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,8 +106,8 @@ def _position(text: str) -> tuple[datetime, uuid.UUID] | None:
     at, _, pk = text[:100].partition("_")
     try:
         moment = datetime.fromisoformat(at)
-        return (moment, uuid.UUID(pk)) if moment.tzinfo else None
-    except ValueError:
+        return (moment.astimezone(UTC), uuid.UUID(pk)) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
 
 

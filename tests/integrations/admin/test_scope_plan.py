@@ -178,3 +178,11 @@ def test_saving_anything_else_says_nothing_of_it(world: World, boss: Client, thr
 def test_the_strict_policy_holds(world: World, boss: Client, three: list[Connection]) -> None:
     page = text(boss.get(url_of(world)))
     assert " style=" not in page and "<style" not in page and "<script>" not in page
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_position_beyond_the_calendar_begins_at_the_start_and_is_no_500(
+    world: World, three: list[Connection], boss: Client, at: str
+) -> None:
+    response = boss.get(url_of(world), {"before": f"{at}_{three[0].pk}"})
+    assert response.status_code == 200
