@@ -31,7 +31,7 @@ def _clients(request: HttpRequest, pks: Sequence[object]) -> list[Link]:
     rows = ClientCredentials.objects.filter(pk__in=list(pks)).select_related("integration")
     return [
         Link(
-            f"{row.integration} ({row.client_id})",
+            f"{row.integration} ({row.client_id})" if may_view else str(row.pk),
             reverse("admin:integrations_integration_change", args=[row.integration_id]) if may_view else "",
         )
         for row in rows

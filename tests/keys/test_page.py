@@ -224,3 +224,12 @@ def test_what_was_unreadable_is_repaired_row_by_row(boss: Client, world: World) 
     ClientCredentials.objects.update(client_secret=None)
     assert "Every stored value opens." in page(boss)
     assert "cannot be read" not in words(boss.get(reverse("admin:index")))
+
+
+def test_staff_without_the_right_to_integrations_do_not_read_their_client_ids(
+    boss: Client, staff: StaffClient, world: World
+) -> None:
+    spoil(world.client, "client_secret")
+    assert world.client.client_id in page(boss)
+    shown = page(staff("view_partner"))
+    assert world.client.client_id not in shown and str(world.client.pk) in shown
