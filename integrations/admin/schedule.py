@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import ClockedSchedule, PeriodicTask, PeriodicTasks, SolarSchedule
+from kombu.exceptions import OperationalError
 from kombu.utils.json import loads
 
 from accounts import audit
@@ -85,7 +86,12 @@ class ScheduleAdmin(PeriodicTaskAdmin):
                 self.message_user(request, f"There is no task {row.task}.", messages.ERROR)
                 continue
             options = {"queue": row.queue} if row.queue else {}
-            task.apply_async(args=loads(row.args), kwargs=loads(row.kwargs), retry=False, **options)
+            try:
+                task.apply_async(args=loads(row.args), kwargs=loads(row.kwargs), retry=False, **options)
+            except (TypeError, ValueError, OperationalError) as error:
+                words = f"{row.name} could not be sent ({type(error).__name__}): see its arguments and the broker."
+                self.message_user(request, words, messages.ERROR)
+                continue
             self._audit(request, row, "schedule.run", {})
             self.message_user(request, f"{row.name} was sent to the workers.")
 
@@ -97,6 +103,28 @@ class ScheduleAdmin(PeriodicTaskAdmin):
     def delete_model(self, request: HttpRequest, obj: PeriodicTask) -> None:
         self._audit(request, obj, "schedule.deleted", {})
         super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for row in queryset:
+            self._audit(request, row, "schedule.deleted", {})
+        super().delete_queryset(request, queryset)
+        PeriodicTasks.update_changed()
+
+    @admin.action(description="Enable selected tasks")
+    def enable_tasks(self, request: HttpRequest, queryset: Any) -> None:
+        self._switch(request, queryset, is_on=True)
+
+    @admin.action(description="Disable selected tasks")
+    def disable_tasks(self, request: HttpRequest, queryset: Any) -> None:
+        self._switch(request, queryset, is_on=False)
+
+    def _switch(self, request: HttpRequest, queryset: Any, *, is_on: bool) -> None:
+        rows = list(queryset.filter(enabled=not is_on))
+        PeriodicTask.objects.filter(pk__in=[row.pk for row in rows]).update(enabled=is_on)
+        PeriodicTasks.update_changed()
+        for row in rows:
+            self._audit(request, row, "schedule.changed", {"enabled": str(is_on)})
+        self.message_user(request, f"Switched {'on' if is_on else 'off'}: {len(rows)}.")
 
     def _audit(self, request: HttpRequest, row: PeriodicTask, action: str, changes: dict[str, Any]) -> None:
         assert request.user.is_authenticated

@@ -100,3 +100,33 @@ def test_a_provider_in_trouble_is_shown(boss: Client, db: Any) -> None:
     ProviderPace.objects.create(provider_id="hubspot", failures=9)
     page = boss.get(reverse("admin:integrations_providerpace_changelist")).content.decode()
     assert "hubspot" in page and "in trouble" in page
+
+
+def act_on(row: PeriodicTask, client: Client, action: str, **more: str) -> int:
+    chosen = {"action": action, "_selected_action": [row.pk], **more}
+    return client.post(reverse(LIST), chosen).status_code
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "told"),
+    [
+        ("disable_tasks", {}, "schedule.changed"),
+        ("delete_selected", {"post": "yes"}, "schedule.deleted"),
+    ],
+)
+def test_what_is_done_to_selected_schedules_is_in_the_trail(
+    seeded: PeriodicTask, boss: Client, action: str, more: dict[str, str], told: str
+) -> None:
+    assert act_on(seeded, boss, action, **more) == 302
+    entry = AuditEntry.objects.get(object_id=str(seeded.pk))
+    assert entry.action == told
+    assert not PeriodicTask.objects.filter(pk=seeded.pk, enabled=True).exists()
+
+
+def test_a_schedule_whose_arguments_no_task_takes_is_told_and_is_no_500(
+    seeded: PeriodicTask, boss: Client
+) -> None:
+    PeriodicTask.objects.filter(pk=seeded.pk).update(args='{"a": 1}', kwargs="[1]")
+    assert act_on(seeded, boss, "run_tasks") == 302
+    assert not AuditEntry.objects.filter(action="schedule.run").exists()
+    assert "could not be sent" in boss.get(reverse(LIST)).content.decode()
