@@ -6,7 +6,7 @@ before a row is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -67,7 +67,8 @@ class Targets:
         self.integrations: dict[str, Integration] = {}
         self.clients: dict[tuple[str, str], ClientCredentials] = {}
         self.made = Made()
-        findings = [self._find_partner(record) for record in heads.partners]
+        findings: list[str | None] = list(self._unknown_names())
+        findings += [self._find_partner(record) for record in heads.partners]
         findings += [self._find_integration(record) for record in heads.integrations]
         findings += [self._judge_credential(record) for record in heads.credentials]
         told = [finding for finding in findings if finding]
@@ -105,6 +106,14 @@ class Targets:
         self.made.api_keys = sum(
             record["columns"]["client_id"] not in known for record in self._heads.credentials
         )
+
+    def _unknown_names(self) -> Iterator[str]:
+        """A name that the bundle has not is a slip, which would put rows where nobody wants them."""
+        partners = {record["columns"]["name"] for record in self._heads.partners}
+        for name in sorted(self._partner_names.keys() - partners):
+            yield f"--map-partner: there is no partner {name} in the bundle."
+        for slug in sorted(self._slugs.keys() - {record["slug"] for record in self._heads.integrations}):
+            yield f"--map: there is no integration {slug} in the bundle."
 
     # --- partners ---------------------------------------------------------------------------------------
     def _find_partner(self, record: Record) -> str | None:

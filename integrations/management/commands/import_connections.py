@@ -117,6 +117,11 @@ class Command(BaseCommand):
     def _restore(self, options: dict[str, Any]) -> dict[str, Any]:
         if options["file"] == "-" or options["check"]:
             raise CommandError("A bundle is read twice, so it has to be a file; and --check is for lines.")
+        if options["partner"] or options["integration"]:
+            raise CommandError(
+                "A bundle is restored as a whole: --partner and --integration choose at export_connections; "
+                "--map-partner and --map name others here."
+            )
         asked = Restoring(
             actor=ACTOR,
             slugs=pairs(options["map"], option="--map", shape="SLUG=SLUG"),

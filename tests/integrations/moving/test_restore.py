@@ -303,3 +303,35 @@ def test_settings_that_the_catalogue_refuses_today_are_told_before_anything_is_w
     with pytest.raises(CommandError, match="hbdev: connection_config"):
         mover.restore()
     assert not Partner.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "pair", "told"),
+    [
+        ("--map-partner", "Acmee=Umbrella", "no partner Acmee in the bundle"),
+        ("--map", "hbdve=other", "no integration hbdve in the bundle"),
+    ],
+)
+def test_a_mapped_name_that_the_bundle_has_not_is_refused_before_anything_is_written(
+    world: World, mover: Mover, option: str, pair: str, told: str
+) -> None:
+    factories.connection(world, "a")
+    mover.export(*ALL)
+    forget_everything()
+    with pytest.raises(CommandError, match=told):
+        mover.restore(option, pair)
+    assert not Partner.objects.exists() and not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--partner", "Acme"), ("--integration", "hbdev")], ids=["partner", "app"]
+)
+def test_a_bundle_is_not_restored_as_if_a_choice_had_been_heard(
+    world: World, mover: Mover, option: tuple[str, str]
+) -> None:
+    factories.connection(world, "a")
+    mover.export(*ALL)
+    forget_everything()
+    with pytest.raises(CommandError, match="restored as a whole"):
+        mover.restore(*option)
+    assert not Connection.objects.exists()
