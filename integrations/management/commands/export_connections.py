@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from accounts.audit import Actor
 from integrations.errors import IntegrationsError
@@ -87,6 +88,10 @@ class Command(BaseCommand):
             ) from None
         except IntegrationsError as error:
             raise CommandError(f"No bundle was made. {error}") from None
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(
+                f"No bundle was made: the database is away ({type(error).__name__}). Run the command again."
+            ) from None
         self._tell(report, as_json=options["json"])
 
     def _tell(self, report: ExportReport, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from accounts.audit import Actor
 from integrations.connections.adopt import OnConflict
@@ -97,7 +97,7 @@ class Command(BaseCommand):
             )
         try:
             answers = self._restore(options) if options["format"] == BUNDLE else self._import(options)
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise CommandError(
                 f"The database is away ({type(error).__name__}). What was adopted stays; run the command again."
             ) from None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts import credentials
@@ -335,3 +336,24 @@ def test_a_bundle_is_not_restored_as_if_a_choice_had_been_heard(
     with pytest.raises(CommandError, match="restored as a whole"):
         mover.restore(*option)
     assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError])
+def test_a_database_that_goes_away_is_told_in_a_sentence_and_leaves_no_file(
+    world: World, mover: Mover, monkeypatch: pytest.MonkeyPatch, away: type[Exception]
+) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise away("connection to server at 10.0.0.7 lost")
+
+    factories.connection(world, "a")
+    mover.export(name="before")
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "connection_record", lost)
+        with pytest.raises(CommandError, match="the database is away") as told:
+            mover.export()
+    assert "10.0.0.7" not in str(told.value)
+    assert not mover.path("bundle").exists() and not mover.path("bundle.part").exists()
+    Connection.objects.all().delete()
+    monkeypatch.setattr("integrations.moving.restoring.keep_number", lost)
+    with pytest.raises(CommandError, match="The database is away"):
+        mover.restore(name="before")
