@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -120,16 +121,29 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
     if path.exists():
         raise CommandError(f"{path} is there already; it is not overwritten.")
     try:
-        partial.unlink(missing_ok=True)  # of an export that was killed; it could not be opened anyway
+        _remove_leftover(partial)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.rename(path)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                partial.rename(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written ({type(error).__name__}); no bundle was made."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _remove_leftover(partial: Path) -> None:
+    """Of an export that was killed; it could not be opened anyway. One that still runs holds the file locked."""
+    if partial.is_file() and not partial.is_symlink():
+        with partial.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(f"Another export is writing {partial}.") from None
+    partial.unlink(missing_ok=True)

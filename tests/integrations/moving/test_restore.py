@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts import credentials
@@ -304,56 +303,3 @@ def test_settings_that_the_catalogue_refuses_today_are_told_before_anything_is_w
     with pytest.raises(CommandError, match="hbdev: connection_config"):
         mover.restore()
     assert not Partner.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("option", "pair", "told"),
-    [
-        ("--map-partner", "Acmee=Umbrella", "no partner Acmee in the bundle"),
-        ("--map", "hbdve=other", "no integration hbdve in the bundle"),
-    ],
-)
-def test_a_mapped_name_that_the_bundle_has_not_is_refused_before_anything_is_written(
-    world: World, mover: Mover, option: str, pair: str, told: str
-) -> None:
-    factories.connection(world, "a")
-    mover.export(*ALL)
-    forget_everything()
-    with pytest.raises(CommandError, match=told):
-        mover.restore(option, pair)
-    assert not Partner.objects.exists() and not Connection.objects.exists()
-
-
-@pytest.mark.parametrize(
-    "option", [("--partner", "Acme"), ("--integration", "hbdev")], ids=["partner", "app"]
-)
-def test_a_bundle_is_not_restored_as_if_a_choice_had_been_heard(
-    world: World, mover: Mover, option: tuple[str, str]
-) -> None:
-    factories.connection(world, "a")
-    mover.export(*ALL)
-    forget_everything()
-    with pytest.raises(CommandError, match="restored as a whole"):
-        mover.restore(*option)
-    assert not Connection.objects.exists()
-
-
-@pytest.mark.parametrize("away", [OperationalError, InterfaceError])
-def test_a_database_that_goes_away_is_told_in_a_sentence_and_leaves_no_file(
-    world: World, mover: Mover, monkeypatch: pytest.MonkeyPatch, away: type[Exception]
-) -> None:
-    def lost(*_: Any, **__: Any) -> None:
-        raise away("connection to server at 10.0.0.7 lost")
-
-    factories.connection(world, "a")
-    mover.export(name="before")
-    with monkeypatch.context() as patched:
-        patched.setattr(records, "connection_record", lost)
-        with pytest.raises(CommandError, match="the database is away") as told:
-            mover.export()
-    assert "10.0.0.7" not in str(told.value)
-    assert not mover.path("bundle").exists() and not mover.path("bundle.part").exists()
-    Connection.objects.all().delete()
-    monkeypatch.setattr("integrations.moving.restoring.keep_number", lost)
-    with pytest.raises(CommandError, match="The database is away"):
-        mover.restore(name="before")
