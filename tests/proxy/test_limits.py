@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.served
 def test_a_partner_over_its_limit_waits_and_the_provider_is_not_asked(
     platform: Served, at: World, cust: Connection, provider: Serve, door: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(throttling, "time", SimpleNamespace(time=lambda: 1_800_000_010.0))
+    monkeypatch.setattr(
+        throttling, "time", SimpleNamespace(time=lambda: 1_800_000_010.0, monotonic=time.monotonic)
+    )
     upstream = provider(replying(reply(body=b"ok")))
     at.partner.requests_per_minute = 3
     at.partner.save()

@@ -14,7 +14,7 @@ from integrations.admin.link import url_without_secrets
 from integrations.connect import attempts, links
 from integrations.models import AuthorizationAttempt, Connection, PendingRevocation
 from integrations.models.connection import Status
-from sealing import Sealed, sealed
+from sealing import Sealed, sealed, watch
 from tests import factories
 from tests.factories import World
 
@@ -59,6 +59,9 @@ def test_adm_04_an_unreadable_connection_can_be_ended(boss: Client, broken: Conn
 
 
 def test_the_list_decrypts_nothing(boss: Client, broken: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The banner of the keys, on every page, opens the canary and now and then a sample; it is asked beforehand."""
+    watch.glance()
+
     def refuse(*_args: Any, **_kwargs: Any) -> Any:
         raise AssertionError("a list must not decrypt")
 

@@ -97,7 +97,7 @@ def test_widening_shows_who_must_reconnect_and_where_they_are(
     for made in three:
         assert reverse("admin:integrations_connection_change", args=[made.pk]) in page
     assert reverse("admin:accounts_partner_change", args=[world.partner.pk]) in page
-    row = re.search(rf'<code class="pb-code">{NEW}</code></th>.*?</tr>', page, re.S)
+    row = re.search(rf'<code class="pb-code">{NEW}</code>.*?</tr>', page, re.S)
     assert row is not None and "<td>3</td>" in row[0] and "required" in row[0]
     assert "reconnectUrl" in page
 
