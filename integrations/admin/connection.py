@@ -118,7 +118,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     "access_token_state", "refresh_token_state", "access_token_expires_at", "refresh_token_expires_at",
-                    "token_stored_at", "next_refresh_at", "refresh_failures", "refresh_failing_since",
+                    "refresh_token_alert_at", "token_stored_at", "next_refresh_at", "refresh_failures",
+                    "refresh_failing_since", "unfinished_refreshes", "refresh_quarantined_at",
                 )
             },
         ),
