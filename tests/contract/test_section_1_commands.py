@@ -36,7 +36,9 @@ def test_the_settings_of_the_demo_are_in_the_data_folder_for_their_owner_alone(o
     assert {"PATCHBAY_ENV", "SECRET_KEY", "FERNET_KEYS", "UPSTREAM_MAP", "SANDBOX_PORT"} <= names
 
 
-@pytest.mark.parametrize("host", ["10.1.2.3:8000", "anything.example", "[::1]:9", "a_b", "xn--bcher-kva.example:443"])
+@pytest.mark.parametrize(
+    "host", ["10.1.2.3:8000", "anything.example", "[::1]:9", "a_b", "xn--bcher-kva.example:443"]
+)
 def test_ops_13_healthz_answers_any_host(outside: Outside, host: str) -> None:
     reply = outside.raw("GET", "/healthz", headers=[("Host", host)])
     assert reply.status == 200
