@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
@@ -29,14 +29,19 @@ def ends_at(duration: timedelta) -> ExpressionWrapper:
     )
 
 
-def take(connection_id: UUID, *, token_version: int) -> UUID | None:
+def take(
+    connection_id: UUID, *, token_version: int, refresh_not_before: datetime | None = None
+) -> UUID | None:
     """The owner id of a lease on that version of the tokens, or None when another holds it or was faster.
 
+    refresh_not_before: as it was read with the version. Another's failure since then has moved it, and asking
+    once more would pass over the back-off that this failure has begun (REF-30).
     It counts as a refresh that has not ended until tokens are stored or the lease is given back: what is still
     counted when the lease has run out has killed its process (OPS-05).
     """
     owner = uuid.uuid4()
-    row = Connection.objects.filter(pk=connection_id, token_version=token_version)
+    back_off = Q(refresh_not_before=refresh_not_before)  # None is compared by IS NULL
+    row = Connection.objects.filter(back_off, pk=connection_id, token_version=token_version)
     # The status once more: between reading the row and this, another may have been told that the grant is gone.
     taken = row.filter(is_free(), status__in=_USABLE).update(
         lease_owner=owner,

@@ -84,7 +84,11 @@ def ensure_fresh(
             return _unrefreshable(connection, now)
         if _is_backing_off(connection, now):
             return _old_token_or_later(connection, rejected_version, now)
-        owner = lease.take(connection.pk, token_version=connection.token_version)
+        owner = lease.take(
+            connection.pk,
+            token_version=connection.token_version,
+            refresh_not_before=connection.refresh_not_before,
+        )
         if owner is not None:
             connection.last_used_at = now  # in memory: this is a use, whenever the buffered one is written
             outcomes.refresh_under_lease(connection, owner=owner, clock=clock)
@@ -122,7 +126,11 @@ def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connecti
     require_usable(connection)
     if connection.refresh_token is None:
         raise RefreshUnavailable("The provider gave nothing to refresh this connection with.", retry_after=60)
-    owner = lease.take(connection.pk, token_version=connection.token_version)
+    owner = lease.take(
+        connection.pk,
+        token_version=connection.token_version,
+        refresh_not_before=connection.refresh_not_before,
+    )
     if owner is None:
         ensure_fresh(connection_id, clock=clock)
         return load(connection_id)

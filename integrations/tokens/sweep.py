@@ -288,7 +288,11 @@ def _refresh(job: _Job) -> None:
     """Refresh one claimed connection, in a thread of the pool; who comes too late leaves it to the winner."""
     connection = job.connection
     outcomes.finish_recovery(connection)
-    owner = lease.take(connection.pk, token_version=connection.token_version)
+    owner = lease.take(
+        connection.pk,
+        token_version=connection.token_version,
+        refresh_not_before=connection.refresh_not_before,
+    )
     if owner is None:
         return
     job.was_begun = True
