@@ -7,7 +7,7 @@ due again when the claim has run out. Doubles are harmless all the same: the lea
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -38,7 +38,7 @@ class Batch:
     """What one claim found.
 
     found counts all that were due. is_paced: the provider's pace allowed fewer than were asked for. refused:
-    integrations whose client the provider refuses, of each of which one connection was taken (REF-14). alone:
+    clients that the provider refuses, of each of which one connection was taken (REF-14). alone:
     connections whose last refresh may have killed its process; nothing must run beside them, so that the count
     falls on the one that does it.
     """
@@ -66,17 +66,27 @@ def waiting(now: datetime, *, without: Sequence[str] = ()) -> dict[str, list[Int
     return found
 
 
-def claim(provider: Provider, integrations: Sequence[Integration], *, limit: int, now: datetime) -> Batch:
-    """Claim up to limit due connections of these integrations, as far as the provider's pace allows."""
+def claim(
+    provider: Provider,
+    integrations: Sequence[Integration],
+    *,
+    limit: int,
+    now: datetime,
+    asked: Collection[UUID] = (),
+) -> Batch:
+    """Claim up to limit due connections of these integrations, as far as the provider's pace allows.
+
+    asked: refused clients of which this run has taken a connection already.
+    """
     per_second = pacing.rate(provider)
     clients = _clients(integrations)
-    rejected = (client for client in clients.values() if client.rejected_since is not None)
-    batch = Batch(refused={client.integration_id for client in rejected})
+    batch = Batch(refused={pk for pk, client in clients.items() if client.rejected_since is not None})
     with transaction.atomic():
         pace = pacing.locked(provider.id)
         allowed = min(limit, pacing.free_slots(pace, per_second=per_second, now=now))
         find = _probe_row if pace.failures >= pacing.TROUBLE_AFTER else _due_rows
-        rows = find(integrations, clients, batch.refused, allowed=allowed, now=now)
+        to_ask = batch.refused.difference(asked)
+        rows = find(integrations, clients, to_ask, allowed=allowed, now=now)
         batch.found, batch.is_paced = len(rows), allowed < limit and len(rows) == allowed
         taken = _sorted_out(rows, provider, now)
         starts = pacing.reserve(pace, len(taken), per_second=per_second, now=now)
@@ -100,7 +110,7 @@ def _clients(integrations: Sequence[Integration]) -> dict[UUID, ClientCredential
 def _due_rows(
     integrations: Sequence[Integration],
     clients: dict[UUID, ClientCredentials],
-    refused: set[UUID],
+    to_ask: set[UUID],
     *,
     allowed: int,
     now: datetime,
@@ -108,17 +118,36 @@ def _due_rows(
     """Due rows, earliest first, locked, with integration and client attached."""
     rows: list[Connection] = []
     for integration in integrations:
-        room = min(allowed - len(rows), 1 if integration.pk in refused else allowed)
-        if room > 0:
-            due = Connection.objects.due(now).filter(integration=integration)
-            rows += _locked(due, integration, clients, room)
+        for due, most in _queues(integration, clients, to_ask, now):
+            if room := min(allowed - len(rows), most or allowed):
+                rows += _locked(due, integration, clients, room)
     return rows
+
+
+def _queues(
+    integration: Integration, clients: dict[UUID, ClientCredentials], to_ask: set[UUID], now: datetime
+) -> list[tuple[QuerySet[Connection], int | None]]:
+    """What is due of an integration, and how many of it may be taken: of each refused client one, if any.
+
+    An old client that is refused for ever must not hold up those of the current one.
+    """
+    due = Connection.objects.due(now).filter(integration=integration)
+    own = {pk: client for pk, client in clients.items() if client.integration_id == integration.pk}
+    refused = [pk for pk, client in own.items() if client.rejected_since is not None]
+    if not refused:
+        return [(due, None)]
+    queues: list[tuple[QuerySet[Connection], int | None]] = [
+        (due.filter(client=pk), 1) for pk in refused if pk in to_ask
+    ]
+    if len(refused) < len(own):  # else all that is due would be read to find nothing
+        queues.append((due.exclude(client__in=refused), None))
+    return queues
 
 
 def _probe_row(
     integrations: Sequence[Integration],
     clients: dict[UUID, ClientCredentials],
-    refused: set[UUID],
+    to_ask: set[UUID],
     *,
     allowed: int,
     now: datetime,
@@ -130,9 +159,9 @@ def _probe_row(
     order = random.choice(["next_refresh_at", "-next_refresh_at"])  # noqa: S311 (spread, not secrecy)
     for fields in ({"refresh_failures": 0}, {}):
         for integration in random.sample(integrations, len(integrations)) if allowed else []:
-            due = Connection.objects.due(now).filter(integration=integration, **fields).order_by(order)
-            if rows := _locked(due, integration, clients, 1):
-                return rows
+            for due, _ in _queues(integration, clients, to_ask, now):
+                if rows := _locked(due.filter(**fields).order_by(order), integration, clients, 1):
+                    return rows
     return []
 
 

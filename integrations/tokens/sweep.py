@@ -153,10 +153,8 @@ class _Sweep:
         due = claims.waiting(now, without=[*closed, *busy])
         may_be_more, is_paced = bool(busy), False
         for provider_id, integrations in due.items():
-            not_asked = [found for found in integrations if found.pk not in self._asked]
-            if not not_asked:
-                continue
-            batch = claims.claim(catalogue.get(provider_id), not_asked, limit=claims.BATCH, now=now)
+            provider = catalogue.get(provider_id)
+            batch = claims.claim(provider, integrations, limit=claims.BATCH, now=now, asked=self._asked)
             self._asked |= batch.refused
             self._add(provider_id, batch, now)
             may_be_more |= batch.found > 0

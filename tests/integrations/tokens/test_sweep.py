@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from integrations import provider_calls, tasks
 from integrations.errors import ProviderUnavailable
-from integrations.models import Connection, Integration, ProviderPace
+from integrations.models import ClientCredentials, Connection, Integration, ProviderPace
 from integrations.models.connection import Status
 from integrations.oauth.token_response import TokenResponse, parse_token_response
 from integrations.tokens import claims, lease, sweep
@@ -329,6 +329,26 @@ def test_ref_30_retry_after_is_honoured_by_the_sweep(
     failing = Connection.objects.get(refresh_failures=1)
     assert failing.next_refresh_at is not None
     assert failing.next_refresh_at > timezone.now() + timedelta(seconds=110)
+
+
+def test_ref_14_an_old_client_that_is_refused_does_not_hold_up_the_current_one(
+    world: World, provider: Provider
+) -> None:
+    now = timezone.now()
+    old = ClientCredentials.objects.create(
+        integration=world.integration,
+        client_id="old",
+        is_current=False,
+        rejected_since=now,
+        last_refused_at=now,
+    )
+    of_old = [due(world, f"old-{n}", next_refresh_at=now - LONG_AGO) for n in range(4)]
+    Connection.objects.filter(pk__in=[row.pk for row in of_old]).update(client=old)
+    for number in range(6):
+        due(world, f"current-{number}")
+    report = run()
+    assert sorted(provider.asked) == [f"refresh-current-{number}" for number in range(6)]
+    assert (report.renewed, report.found) == (6, 7)  # of the refused client one was looked at, and put off
 
 
 def test_a_provider_that_left_the_catalogue_fails_nothing(world: World, provider: Provider) -> None:
