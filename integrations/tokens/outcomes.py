@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, transaction
 from django.db import connection as database
 
 from integrations import provider_calls, scope_changes, states
@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 _LAST_START_SECONDS = 20
 #: seconds between the tries to store a pair; the compare-and-swap holds however long it takes
 _STORE_WAITS = (0.2, 1.0, 3.0)
+#: busy or away; a connection that is closed; a server that takes no writes while another takes over from it
+_PASSING = (OperationalError, InterfaceError, InternalError)
 
 
 def refresh_under_lease(
@@ -109,7 +111,7 @@ def _store_surely(connection: Connection, response: TokenResponse, *, now: datet
     for wait in _STORE_WAITS:
         try:
             return store(connection, response, now=now)
-        except OperationalError as error:
+        except _PASSING as error:
             if database.in_atomic_block:
                 raise
             log.error("tokens not stored yet", connection=str(connection.pk), error=type(error).__name__)

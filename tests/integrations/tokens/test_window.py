@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -159,6 +159,25 @@ def test_a_commit_whose_answer_was_lost_counts_as_stored(
     refresh(made)
     assert calls == [True, True]
     assert told(made, "recovered") == 1
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, InternalError])
+def test_ref_03_a_database_that_takes_no_writes_for_a_moment_does_not_lose_the_rotated_pair(
+    connected: MakeConnection, at_sandbox: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    made = connected(expired=True)
+    real, calls = outcomes.store, []
+
+    def store(*args: Any, **kwargs: Any) -> bool:
+        calls.append(args)
+        if len(calls) == 1:
+            raise error("cannot execute UPDATE in a read-only transaction")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(outcomes, "store", store)
+    monkeypatch.setattr(outcomes, "_STORE_WAITS", (0.01,))
+    assert tokens.ensure_fresh(made.pk).version == made.token_version + 1
+    assert (len(calls), len(refreshes(at_sandbox))) == (2, 1)
 
 
 def test_a_recovery_during_a_pause_is_an_event_and_the_pause_holds(
