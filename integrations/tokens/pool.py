@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 import structlog
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from integrations import provider_calls
 
@@ -70,10 +70,10 @@ class Pool(Generic[Item]):
         except Exception:
             log.exception("a refresh ended in a way nobody thought of")
         finally:
-            for connection in connections.all(initialized_only=True):
-                if connection.errors_occurred:
-                    connection.close()  # not by age: it lasts as long as the thread
-            self._outbox.put(item)
+            try:
+                _close_broken()
+            finally:  # an item that never counts as done would keep the run from ending
+                self._outbox.put(item)
 
     def __enter__(self) -> Pool[Item]:
         return self
@@ -85,3 +85,13 @@ class Pool(Generic[Item]):
             self._inbox.put(None)
         for thread in self._threads:
             thread.join()
+
+
+def _close_broken() -> None:
+    """Not by age: a connection lasts as long as its thread."""
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred:
+            try:
+                connection.close()
+            except DatabaseError as error:
+                log.warning("a broken connection did not close well", error=type(error).__name__)
