@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models import Case, DateTimeField, DurationField, ExpressionWrapper, F, Q, Value, When
 from django.db.models.functions import Now
 
 from integrations.models import Connection
@@ -52,7 +52,17 @@ def take(
 
 
 def release(connection_id: UUID, owner: UUID) -> None:
-    """Give the lease back, if it is still this owner's (REF-07)."""
+    """Give the lease back, if it is still this owner's (REF-07).
+
+    It lifts a quarantine: then the sweep must find the row again, whatever has come of the refresh.
+    """
+    is_lifted = When(
+        refresh_quarantined_at__isnull=False, next_refresh_at__isnull=True, status__in=_USABLE, then=Now()
+    )
     Connection.objects.filter(pk=connection_id, lease_owner=owner).update(
-        lease_owner=None, lease_expires_at=None, unfinished_refreshes=0, refresh_quarantined_at=None
+        next_refresh_at=Case(is_lifted, default=F("next_refresh_at")),
+        lease_owner=None,
+        lease_expires_at=None,
+        unfinished_refreshes=0,
+        refresh_quarantined_at=None,
     )

@@ -115,6 +115,8 @@ class _Sweep:
 
     def work(self) -> None:
         while not self._is_over or self._left or self._pool.in_flight:
+            if _stopping.is_set():
+                self._leave()
             if self._may_claim():
                 self._claim()
             self._begin()
@@ -124,6 +126,13 @@ class _Sweep:
             if time.monotonic() >= self._next_settle or self._is_in_doubt():
                 self._settle()
         self._settle()
+
+    def _leave(self) -> None:
+        """Begin nothing more: who has asked this process to end kills it if that takes long."""
+        for provider_id in list(self._waiting):
+            self._give_back(provider_id)
+        claims.give_back([job.connection for job in self._alone], now=timezone.now())
+        self._alone.clear()
 
     def _is_in_doubt(self) -> bool:
         """Enough has ended to tell whether a provider that has not answered yet is in trouble."""

@@ -427,3 +427,31 @@ def test_a_refresh_that_ends_well_at_use_lifts_the_quarantine(
     row = Connection.objects.get(pk=made.pk)
     assert (row.unfinished_refreshes, row.refresh_quarantined_at) == (0, None)
     assert row.next_refresh_at is not None
+
+
+def test_ops_05_a_lifted_quarantine_makes_the_connection_due_again_whatever_came_of_the_refresh(
+    world: World, provider: Provider
+) -> None:
+    made = due(world, "lifted", next_refresh_at=None)
+    Connection.objects.filter(pk=made.pk).update(
+        unfinished_refreshes=3, refresh_quarantined_at=timezone.now()
+    )
+    owner = lease.take(made.pk, token_version=made.token_version)
+    assert owner is not None
+    lease.release(made.pk, owner)  # nothing was stored and nothing noted: a key was missing, say
+    row = Connection.objects.get(pk=made.pk)
+    assert (row.unfinished_refreshes, row.refresh_quarantined_at) == (0, None)
+    assert run().renewed == 1
+
+
+def test_ops_10_a_process_that_is_asked_to_end_begins_nothing_more_and_leaves_the_rest_due(
+    world: World, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = threading.Event()
+    monkeypatch.setattr(sweep, "_stopping", stopping)
+    for number in range(8):
+        due(world, f"stopped-{number}")
+    provider.behave = lambda _: stopping.set()
+    report = run(threads=1)
+    assert (report.renewed, len(provider.asked)) == (1, 1)
+    assert Connection.objects.due(timezone.now()).count() == 7
