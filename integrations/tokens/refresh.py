@@ -131,15 +131,22 @@ def refresh_now(connection_id: UUID, *, clock: Clock = timezone.now) -> Connecti
         token_version=connection.token_version,
         refresh_not_before=connection.refresh_not_before,
     )
-    if owner is None:
-        ensure_fresh(connection_id, clock=clock)
-        return load(connection_id)
     before = connection.token_version
+    if owner is None:
+        ensure_fresh(connection_id, rejected_version=before, clock=clock)  # waits for the one who is at it
+        connection = load(connection_id)
+        has_failed = connection.refresh_not_before is not None
+        # A token of the last minute does for both, unless the other's refresh has just failed.
+        return _renewed_since(connection_id, before) if has_failed else connection
     connection.last_used_at = clock()
     outcomes.refresh_under_lease(connection, owner=owner, clock=clock)
+    return _renewed_since(connection_id, before)
+
+
+def _renewed_since(connection_id: UUID, version: int) -> Connection:
     connection = load(connection_id)
     require_usable(connection)
-    if connection.token_version == before:
+    if connection.token_version == version:
         raise RefreshUnavailable("The provider could not refresh the access token just now.", retry_after=30)
     return connection
 

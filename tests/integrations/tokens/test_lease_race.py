@@ -72,3 +72,22 @@ def test_ref_30_who_read_the_row_before_another_failed_does_not_pass_over_the_ba
     assert len(refreshes(at_sandbox)) == 1
     row = Connection.objects.get(pk=made.pk)
     assert (row.refresh_failures, row.lease_owner) == (2 if has_failed_before else 1, None)
+
+
+def test_ref_36_a_refresh_asked_for_beside_another_that_fails_is_not_called_done(
+    connected: MakeConnection, at_sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = connected()
+    fail_token_endpoint(at_sandbox, times=9, status=503)
+    take = lease.take
+
+    def later(connection_id: UUID, **as_read: Any) -> UUID | None:
+        monkeypatch.setattr(lease, "take", take)
+        with pytest.raises(RefreshUnavailable):
+            tokens.refresh_now(connection_id)
+        return take(connection_id, **as_read)
+
+    monkeypatch.setattr(lease, "take", later)
+    with pytest.raises(RefreshUnavailable):
+        tokens.refresh_now(made.pk)
+    assert len(refreshes(at_sandbox)) == 1
