@@ -123,6 +123,8 @@ def claim_slot(name: str, *, now: datetime) -> bool:
     ScheduledJob.objects.get_or_create(pk=name)
     opened_before = now - interval + interval / _TOLERANCE_SHARE
     is_open = Q(slot_started_at=None) | Q(slot_started_at__lte=opened_before)
+    # Begun by a clock that ran ahead: it must not stop the job until that moment comes.
+    is_open |= Q(slot_started_at__gt=now + interval)
     return bool(ScheduledJob.objects.filter(is_open, pk=name).update(slot_started_at=now))
 
 

@@ -107,6 +107,14 @@ def test_a_message_that_came_a_little_late_does_not_cost_the_next_its_slot() -> 
     assert not claim_slot("retry-revocations", now=now + timedelta(seconds=80))
 
 
+def test_ops_09_a_clock_that_once_ran_ahead_does_not_stop_a_job_until_then() -> None:
+    start_beat()
+    now = timezone.now()
+    assert claim_slot("retry-revocations", now=now + timedelta(days=400))
+    assert claim_slot("retry-revocations", now=now)
+    assert not claim_slot("retry-revocations", now=now + timedelta(seconds=20))
+
+
 def test_a_slot_is_as_long_as_staff_have_made_the_interval() -> None:
     start_beat()
     now = timezone.now()
