@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.audit import Actor
 from integrations import states
 from integrations.models import ClientCredentials, Connection
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE, Status
 from sealing import Sealed, health
 
 ACTOR = Actor.system("lost key")
@@ -99,7 +99,7 @@ def _give_up(connection: Connection) -> None:
         "next_refresh_at": None,
         "token_version": connection.token_version + 1,
     }
-    if connection.status in {Status.ACTIVE, Status.REFRESH_FAILING}:
+    if connection.status in USABLE:
         evidence = "An operator has given up the key that had sealed the tokens."
         states.change(
             connection.pk,

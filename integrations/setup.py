@@ -27,7 +27,7 @@ from integrations.models import (
     IntegrationScope,
     PendingRevocation,
 )
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE, Status
 from integrations.slugs import validate_slug
 from sealing import Secret
 
@@ -262,7 +262,7 @@ def retry_connections(client: ClientCredentials) -> None:
     now = timezone.now()
     Connection.objects.filter(
         client=client,
-        status__in=[Status.ACTIVE, Status.REFRESH_FAILING],
+        status__in=USABLE,
         refresh_token__isnull=False,
         refresh_not_before__isnull=False,  # the last refresh failed; the sweep may wait for longer than a use
     ).update(refresh_not_before=None, next_refresh_at=now)

@@ -29,6 +29,10 @@ class Status(models.TextChoices):
     DISCONNECTED = "disconnected"
 
 
+#: statuses in which a connection's tokens are used and refreshed
+USABLE = (Status.ACTIVE, Status.REFRESH_FAILING)
+
+
 #: reason code -> the sentence that a customer reads. English here, in events and in the API; the pages translate.
 REASONS: dict[str, str] = {
     "": "",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations import connect, errors, tasks
 from integrations.models import ManageLink
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE, Status
 from integrations.pages import catalogue_words, marks, replies, words
 from integrations.pages.marks import Mark
 from integrations.pages.replies import Page
@@ -125,7 +125,7 @@ def row_of(entry: connect.ManageEntry) -> Row:
         last_used_at=entry.last_used_at,
         missing_scopes=[catalogue_words.in_words(meaning) for meaning in entry.missing_scopes],
         uses=[Use(*use) for use in entry.uses],
-        can_pause=entry.status in {Status.ACTIVE, Status.REFRESH_FAILING},
+        can_pause=entry.status in USABLE,
         can_resume=entry.status == Status.PAUSED,
         needs_reconnect=entry.status == Status.RECONNECT_REQUIRED,
     )

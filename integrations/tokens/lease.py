@@ -10,11 +10,10 @@ from django.db.models import Case, DateTimeField, DurationField, ExpressionWrapp
 from django.db.models.functions import Now
 
 from integrations.models import Connection
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE
 
 #: one token call of 15 s and its immediate retry, and room to store
 LEASE = timedelta(seconds=40)
-_USABLE = [Status.ACTIVE, Status.REFRESH_FAILING]
 
 
 def is_free() -> Q:
@@ -43,7 +42,7 @@ def take(
     back_off = Q(refresh_not_before=refresh_not_before)  # None is compared by IS NULL
     row = Connection.objects.filter(back_off, pk=connection_id, token_version=token_version)
     # The status once more: between reading the row and this, another may have been told that the grant is gone.
-    taken = row.filter(is_free(), status__in=_USABLE).update(
+    taken = row.filter(is_free(), status__in=USABLE).update(
         lease_owner=owner,
         lease_expires_at=ends_at(LEASE),
         unfinished_refreshes=F("unfinished_refreshes") + 1,
@@ -57,7 +56,7 @@ def release(connection_id: UUID, owner: UUID) -> None:
     It lifts a quarantine: then the sweep must find the row again, whatever has come of the refresh.
     """
     is_lifted = When(
-        refresh_quarantined_at__isnull=False, next_refresh_at__isnull=True, status__in=_USABLE, then=Now()
+        refresh_quarantined_at__isnull=False, next_refresh_at__isnull=True, status__in=USABLE, then=Now()
     )
     Connection.objects.filter(pk=connection_id, lease_owner=owner).update(
         next_refresh_at=Case(is_lifted, default=F("next_refresh_at")),

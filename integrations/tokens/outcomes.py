@@ -15,12 +15,12 @@ from integrations import provider_calls, scope_changes, states
 from integrations.catalogue import TemplateError
 from integrations.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from integrations.models import ClientCredentials, Connection, PendingRevocation
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE, Status
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.token_response import TokenResponse
 from integrations.tokens import lease, refusals
 from integrations.tokens.openers import with_either_secret
-from integrations.tokens.refusals import ACTOR, UNKNOWN_TRIES, USABLE, end_grant
+from integrations.tokens.refusals import ACTOR, UNKNOWN_TRIES, end_grant
 from integrations.tokens.store import token_columns
 from sealing import UnreadableSecret
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired, RefreshUnavailable
 from integrations.models import Connection
-from integrations.models.connection import REASONS, Status
+from integrations.models.connection import REASONS, USABLE, Status
 from integrations.oauth import expiry
 from integrations.representation import reconnect_url
 from integrations.tokens import lease, outcomes
@@ -29,7 +29,6 @@ _POLL_MAX_SECONDS = 0.4
 #: a token that the provider rejected although it is this young is not refreshed again (REF-17)
 FRESHLY_REFRESHED = timedelta(seconds=60)
 
-USABLE = frozenset({Status.ACTIVE, Status.REFRESH_FAILING})
 Clock = Callable[[], datetime]
 
 
@@ -152,9 +151,10 @@ def _renewed_since(connection_id: UUID, version: int) -> Connection:
 
 
 def renew_ahead(connection_id: UUID) -> None:
-    """One connection by itself, without waiting for others: refresh what is due, and what tells no end (REF-23).
+    """One connection by itself: refresh what is due, and what tells no end (REF-23).
 
-    The latter is never due at use. The sweep does this in batches (tokens.sweep). Raises as ensure_fresh does.
+    The latter is never due at use; it alone waits when another process is refreshing it. The sweep does this in
+    batches (tokens.sweep). Raises as ensure_fresh does.
     """
     connection = load(connection_id)
     require_usable(connection)

@@ -15,13 +15,12 @@ from accounts.audit import Actor
 from integrations import states
 from integrations.errors import ProviderError, ProviderRefused
 from integrations.models import ClientCredentials, Connection
-from integrations.models.connection import Status
+from integrations.models.connection import USABLE, Status
 from integrations.oauth.verdicts import Verdict
 from integrations.tokens import incidents
 
 log = structlog.get_logger(__name__)
 ACTOR = Actor.system("token refresh")
-USABLE = [Status.ACTIVE, Status.REFRESH_FAILING]
 
 #: temporary failures: 15 s, doubling, at most an hour, each spread by a fifth
 _BACKOFF_FIRST_SECONDS = 15
