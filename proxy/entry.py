@@ -23,6 +23,7 @@ from proxy.credentials import Field
 from proxy.incoming import Incoming, PartnerGone, Receive, Watch
 from proxy.passthrough import hot_call
 from proxy.problems import refusal
+from proxy.record import PARTNER_GONE
 from proxy.replies import ProxiedResponse, Reply, Send, deliver
 from proxy.selectors import ROOT
 from sealing.health import key_trouble_at_start
@@ -149,19 +150,22 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         return
     here = await plane.opened()
     received = incoming.of_scope(scope, receive)
+    received.record.observers = here.observers
     hot = hot_call(here, received)
     if hot is None:
         await _viewed(_passthrough, scope, receive, send)
         return
-    request_id = request_context.new_request_id()
+    record = received.record
+    record.request_id = request_id = request_context.new_request_id()
 
     async def reply() -> Reply:
         try:
-            return await hot.reply(here, request_id=request_id)
+            made = await hot.reply(here, request_id=request_id)
         except PartnerGone:
             raise
         except Exception as error:  # noqa: BLE001 (answered as the view answers it)
-            return refusal(error, request_id=request_id)
+            made = refusal(error, request_id=request_id, record=record)
+        return made.belongs_to(record)
 
     await _answer(received, reply, send)
 
@@ -195,6 +199,7 @@ async def _answer(received: Incoming, reply: Callable[[], Awaitable[Reply]], sen
         watch.stop()
         if made is not None:
             await made.close()
+        received.record.end(PARTNER_GONE)
 
 
 def _django_request(scope: Mapping[str, Any], received: Incoming) -> ASGIRequest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from time import perf_counter
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,7 +21,9 @@ from integrations.tokens import AccessToken
 from proxy import credentials, expired, headers, retries
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
+from proxy.limits import Ticket
 from proxy.plane import DataPlane
+from proxy.record import Record
 from proxy.replies import Reply
 from proxy.routes import Route
 
@@ -37,6 +40,7 @@ class Call:
     target: Target
     fields: list[Field]
     request_id: str
+    record: Record
     content: bytes | KeptContent | None = None
     content_length: int | None = None
     timeout_seconds: float | None = None
@@ -58,6 +62,22 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     A reply by which the provider says that the token expired leads to one refresh and, when the content is
     at hand, to one more try. Raises EgressError, what a refresh raises, and what reading the content raises.
     """
+    record, target = call.record, call.target
+    record.connection_id, record.provider_id = route.connection_id, route.provider.id
+    record.host, record.path, record.query = target.host, target.raw_path, target.raw_query or ""
+    ticket = plane.limits.enter(route, call)
+    record.sent_at = perf_counter()
+    try:
+        reply = await _forwarded(plane, route, call, ticket)
+    except BaseException as error:
+        ticket.failed(error)
+        ticket.leave()
+        raise
+    reply.on_close(ticket.leave)
+    return reply
+
+
+async def _forwarded(plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> Reply:
     token = route.token
     response = await _send(plane, route, call, token)
     content = b""
@@ -70,12 +90,15 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
                 if fresh.version != token.version and call.is_content_at_hand:
                     await response.aclose()
                     token = fresh
+                    call.record.is_refreshed = True
                     response, content = await _send(plane, route, call, fresh), b""
         if response.status > 599:
             raise InvalidReply(f"{call.target.host} answered with a status code that HTTP does not have.")
     except BaseException:
         await response.aclose()
         raise
+    call.record.headers_at = perf_counter()
+    ticket.answered(response.status, response.raw_headers)
     plane.connections_used.note(route.connection_id)
     fields = headers.reply_fields(
         response.raw_headers,
@@ -112,6 +135,7 @@ async def _send(plane: DataPlane, route: Route, call: Call, token: AccessToken) 
     loop = asyncio.get_running_loop()
     ends = loop.time() + seconds
     for tries in range(call.retries + 1):
+        call.record.retries = tries
         is_last = tries == call.retries
         try:
             response = await _once(plane, call, ask, ends - loop.time())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts.api.problems import Problem, invalid
 from proxy.credentials import Field
 from proxy.headers import RequestFields
+from proxy.record import Record
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,6 +45,10 @@ class Incoming:
     raw_query: bytes
     fields: Sequence[Field]
     source: Source
+    record: Record = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.record = Record(self.method)
 
     def has_no_content(self) -> None:
         """Told by the header section; from now on the channel only says that the partner has left."""
@@ -98,8 +103,9 @@ class DjangoContent:
 class KeptContent:
     """Streams content and keeps it while it is short. `whole` is all of it once it has passed, else None."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, record: Record) -> None:
         self._source = source
+        self._record = record
         self._parts: list[bytes] | None = []
         self._size = 0
         self.whole: bytes | None = None
@@ -107,6 +113,7 @@ class KeptContent:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._source.chunks():
             self._size += len(chunk)
+            self._record.request_bytes = self._size
             if self._parts is not None:
                 self._parts.append(chunk)
                 if self._size > KEPT_BYTES:

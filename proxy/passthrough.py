@@ -54,5 +54,8 @@ def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
     route = cache.routes.get((caller.credential.pk, request.selector))
     if route is None or route.has_ended:
         return None
+    record = received.record
+    record.door, record.slug = "passthrough", request.slug
+    record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk
     plane.credentials_used.note(caller.credential.pk)
     return HotCall(request, route)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 from accounts.models import Credential
 from egress.aio import AsyncClient
@@ -15,6 +16,8 @@ from integrations.models import Connection
 from proxy.cache import Cache
 from proxy.executors import DatabaseExecutor
 from proxy.last_used import LastUsed
+from proxy.limits import Limits
+from proxy.record import Record
 from proxy.refreshing import Refreshes
 
 READ_THREADS = 8
@@ -33,6 +36,9 @@ class DataPlane:
         self._writes = DatabaseExecutor("flush", threads=1)
         self.connections_used = LastUsed(Connection, self._writes)
         self.credentials_used = LastUsed(Credential, self._writes)
+        self.limits = Limits()
+        #: told of each call that is over, on this loop; they must be quick
+        self.observers: list[Callable[[Record], None]] = []
         self.envelopes = 0
 
     async def open(self) -> None:

@@ -7,6 +7,7 @@ import structlog
 from accounts.api import problems
 from accounts.api.problems import Problem, invalid, register
 from egress import errors
+from proxy.record import Record
 from proxy.replies import Reply, ours
 
 log = structlog.get_logger(__name__)
@@ -44,13 +45,15 @@ register(errors.EgressError, _upstream)
 register(errors.DestinationRefused, _refused)
 
 
-def refusal(error: Exception, *, request_id: str) -> Reply:
+def refusal(error: Exception, *, request_id: str, record: Record | None = None) -> Reply:
     """The one reply that an exception means to a partner of the proxy; unknown ones are logged, and 500."""
     problem = problems.from_exception(error)
     if problem is None:
         log.error("proxy call failed", request_id=request_id, exc_info=error)
         detail = "Something failed on our side; the request id finds it in the log."
         problem = Problem("internal_error", detail)
+    if record is not None:
+        record.code = problem.code
     response = problems.render(problem, request_id)
     for name, value in _proxy_status(_PROXY_ERRORS.get(problem.code, _CALLERS_ERROR)).items():
         response.headers.setdefault(name, value)

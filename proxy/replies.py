@@ -13,6 +13,7 @@ from egress.aio import AsyncResponse
 from egress.errors import EgressError
 from proxy.credentials import Field
 from proxy.incoming import PartnerGone, Watch
+from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE, Record
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -21,9 +22,10 @@ class Reply:
     """Status, header section and content. `content` comes first, then what is left of `upstream`.
 
     fields: names in lower case, as they go out. close() must be called once the reply is not needed any more.
+    record: what is told of the call when the reply is over.
     """
 
-    __slots__ = ("_on_close", "content", "fields", "status", "upstream")
+    __slots__ = ("_on_close", "content", "fields", "record", "status", "upstream")
 
     def __init__(
         self,
@@ -37,10 +39,18 @@ class Reply:
         self.fields = fields
         self.content = content
         self.upstream = upstream
-        self._on_close: Callable[[], None] | None = None
+        self.record: Record | None = None
+        self._on_close: tuple[Callable[[], None], ...] = ()
 
     def on_close(self, callback: Callable[[], None]) -> None:
-        self._on_close = callback
+        """Call it when the reply is over, or given up."""
+        self._on_close += (callback,)
+
+    def belongs_to(self, record: Record) -> Reply:
+        """This is the reply that the partner gets for a call."""
+        self.record = record
+        record.status = self.status
+        return self
 
     def says_it_is_empty(self) -> None:
         """For a reply to HEAD that answers another method: its length is that of content that does not come."""
@@ -49,19 +59,29 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The content, undecoded. Raises EgressError when the provider's reply breaks off."""
-        if self.content:
-            yield self.content
-        if self.upstream is not None:
-            async for chunk in self.upstream.iter_chunks():
-                yield chunk
+        record = self.record or Record("")
+        try:
+            if self.content:
+                record.reply_bytes += len(self.content)
+                yield self.content
+            if self.upstream is not None:
+                async for chunk in self.upstream.iter_chunks():
+                    record.reply_bytes += len(chunk)
+                    yield chunk
+        except EgressError:
+            record.outcome = BROKEN_OFF
+            raise
+        record.outcome = COMPLETED
 
     async def close(self) -> None:
         """End the provider's side at once, if it is not over; harmless when repeated."""
-        callback, self._on_close = self._on_close, None
-        if callback is not None:
+        callbacks, self._on_close = self._on_close, ()
+        for callback in callbacks:
             callback()
         if self.upstream is not None:
             await self.upstream.aclose()
+        if self.record is not None:
+            self.record.end(PARTNER_GONE)
 
 
 def ours(response: HttpResponse) -> Reply:
@@ -89,6 +109,9 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
             if upstream is None or upstream.is_complete:
                 body = reply.content if upstream is None else reply.content + upstream.read_buffered()
                 await send({"type": "http.response.body", "body": body})
+                if (record := reply.record) is not None:
+                    record.reply_bytes = len(body)
+                    record.outcome = COMPLETED
                 return
             watch.start()
             limit.reschedule(None)  # waiting for the provider has limits of its own

@@ -54,6 +54,7 @@ class PassthroughRequest:
             route.destination.under_base(self._path.rest, self._raw_query, host=asked.host),
             fields.kept,
             request_id,
+            received.record,
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
         )
@@ -61,8 +62,9 @@ class PassthroughRequest:
             received.has_no_content()
         elif fields.content_length is not None and fields.content_length <= KEPT_BYTES:
             call.content = await read_content(received, fields, max_bytes=KEPT_BYTES)
+            received.record.request_bytes = len(call.content)
         else:
-            call.content = KeptContent(received.source)
+            call.content = KeptContent(received.source, received.record)
             call.content_length = fields.content_length
         return call
 

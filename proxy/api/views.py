@@ -32,6 +32,7 @@ from proxy.headers import RequestFields
 from proxy.incoming import Incoming
 from proxy.plane import DataPlane
 from proxy.problems import refusal
+from proxy.record import PARTNER_GONE
 from proxy.replies import ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
 from proxy.routes import Route
@@ -55,6 +56,8 @@ class ProxyView(APIView):
     permission = Permission.PROXY
     problem_statuses: tuple[int, ...] = schema.PROBLEM_STATUSES
     view_is_async = True
+    #: as the call's record names it
+    door = ""
 
     plane: DataPlane
     received: Incoming
@@ -78,17 +81,20 @@ class ProxyView(APIView):
         request = self.request._request
         self.request_id = getattr(request, "request_id", "") or request_context.new_request_id()
         context = request_context.enter(self.request_id, None)
+        self.received = incoming.of_request(request)
+        record = self.received.record
+        record.request_id, record.door, record.observers = self.request_id, self.door, self.plane.observers
         try:
-            self.received = incoming.of_request(request)
             handler = getattr(self, (request.method or "").lower(), None)
             if handler is None or (request.method or "").lower() not in self.http_method_names:
                 raise self.not_allowed()
             reply: Reply = await handler(self.request, *self.args, **self.kwargs)
-            return reply
+            return reply.belongs_to(record)
         except incoming.PartnerGone:
+            record.end(PARTNER_GONE)
             raise
         except Exception as error:  # noqa: BLE001 (the one place that turns classes into replies)
-            return refusal(error, request_id=self.request_id)
+            return refusal(error, request_id=self.request_id, record=record).belongs_to(record)
         finally:
             request_context.leave(context)
 
@@ -104,6 +110,8 @@ class ProxyView(APIView):
         else:
             await self.plane.reads.run(self.initial, self.request)
         caller: Caller = self.request.user  # type: ignore[assignment]  # HasPermission lets nobody else in
+        record = self.received.record
+        record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk
         if presented is not None and known is None:
             ends_at = caller.credential.expires_at
             seconds = float("inf") if ends_at is None else (ends_at - timezone.now()).total_seconds()
@@ -144,11 +152,13 @@ class PassthroughView(ProxyView):
     """`/proxy/{appSlug}/{userForeignIdentifier}/{path}`: anything, as the provider's own SDK sends it."""
 
     http_method_names = [method.lower() for method in METHODS]
+    door = "passthrough"
 
     async def _pass(self, request: Request, **path: str) -> Reply:
         received = self.received
         places = await self._places(PassthroughPath.of(received.raw_path).slug)
         asked = PassthroughRequest(received, places)
+        received.record.slug = asked.slug
         caller = await self.admit(asked.presented)
         asked.check()
         try:
@@ -192,6 +202,7 @@ class EnvelopedView(ProxyView):
         return reply
 
     async def enveloped(self, slug: str) -> Reply:
+        self.received.record.slug = slug
         fields = headers.sort_request(self.received.fields, ONLY_AUTHORIZATION)
         caller = await self.admit(fields.presented)
         here = self.plane
@@ -218,11 +229,14 @@ class EnvelopedView(ProxyView):
         else:
             envelope = self.parse(content, slug=slug)
         route = await self.route(caller, envelope.selector, asked)
+        record = self.received.record
+        record.method, record.request_bytes = envelope.method, len(envelope.body or b"")
         call = Call(
             envelope.method,
             envelope.target(route.destination, route.places),
             envelope.sent_fields(route.places),
             self.request_id,
+            record,
             content=envelope.body,
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
@@ -231,10 +245,13 @@ class EnvelopedView(ProxyView):
         if envelope.method == "HEAD":
             reply.says_it_is_empty()
         try:
-            return await self.wrapped(reply)
+            made = await self.wrapped(reply)
         except BaseException:
             await reply.close()
             raise
+        if made is not reply:
+            await reply.close()
+        return made
 
 
 def _one_less(here: DataPlane) -> None:
@@ -247,6 +264,8 @@ class EnvelopeView(EnvelopedView):
     The reply is the provider's own status, headers and bytes.
     """
 
+    door = "envelope"
+
     @schema.envelope
     async def post(self, request: Request, app_slug: str) -> Reply:
         return await self.enveloped(app_slug)
@@ -257,6 +276,8 @@ class EnvelopeView(EnvelopedView):
 
 class StackGoView(EnvelopedView):
     """StackGo's raw calls: form or JSON in, `{"data": …}` out (contract section 5)."""
+
+    door = "stackgo"
 
     @schema.stackgo
     async def post(self, request: Request, app_slug: str) -> Reply:
