@@ -10,17 +10,21 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+import django
 
-from config.asgi import application as deployed
-from proxy import entry
-from proxy.incoming import Receive
-from proxy.replies import Send
+django.setup()
+
+from django.core.handlers.asgi import ASGIRequest  # noqa: E402 (Django must have loaded)
+from django.http import HttpRequest  # noqa: E402
+from django.http.response import HttpResponseBase  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
+from rest_framework.response import Response  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
+
+from config.asgi import application as deployed  # noqa: E402
+from proxy import entry  # noqa: E402
+from proxy.incoming import Receive  # noqa: E402
+from proxy.replies import Send  # noqa: E402
 
 
 class BareView(APIView):
