@@ -54,6 +54,14 @@ OWN: dict[str, list[tuple[int, Any, str, int]]] = {
         (403, {"error": "unauthorized_client", "error_description": "refresh_token is invalid"}, "grant_gone", 2),
         (401, {"error": "access_denied", "error_description": "Unauthorized"}, "grant_gone", 0),
     ],
+    "github": [
+        (200, {"error": "incorrect_client_credentials", "error_description": "are incorrect."}, "client_wrong", 1),
+        (200, {"error": "bad_refresh_token", "error_description": "is incorrect or expired."}, "grant_gone", 2),
+    ],
+    "google": [
+        (401, {"error": "invalid_client", "error_description": "Unauthorized"}, "client_wrong", 1),
+        (400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}, "grant_gone", 2),
+    ],
     "hubspot": [
         (
             400,
@@ -74,6 +82,11 @@ OWN: dict[str, list[tuple[int, Any, str, int]]] = {
         (477, {"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN"}, "temporary", 5),
         (423, {"status": "LOCKED"}, "temporary", 5),
         (400, {"status": "BAD_GRANT_TYPE", "error": "unsupported_grant_type"}, "client_wrong", 0),
+    ],
+    "microsoft": [
+        (401, {"error": "invalid_client", "error_codes": [7000215]}, "client_wrong", 1),
+        (400, {"error": "invalid_grant", "error_codes": [50173], "suberror": "bad_token"}, "grant_gone", 2),
+        (400, {"error": "interaction_required", "error_codes": [50076]}, "grant_gone", 2),
     ],
     "pipedrive": [
         (401, {"success": False, "message": "Invalid client: client is invalid"}, "client_wrong", 1),
@@ -98,6 +111,12 @@ OWN: dict[str, list[tuple[int, Any, str, int]]] = {
         ),
         (401, {"error": "invalid_client"}, "client_wrong", 0),
     ],
+    "salesforce": [
+        (400, {"error": "invalid_client_id", "error_description": "client identifier invalid"}, "client_wrong", 1),
+        (400, {"error": "invalid_grant", "error_description": "expired access/refresh token"}, "grant_gone", 2),
+        (400, {"error": "inactive_user", "error_description": "user is inactive"}, "grant_gone", 2),
+        (400, {"error": "rate_limit_exceeded"}, "temporary", 3),
+    ],
     "servicenow": [
         (401, {"error": "server_error", "error_description": "access_denied"}, "unknown", 1),
         (500, {"error": "server_error", "error_description": "access_denied"}, "temporary", 0),
@@ -106,6 +125,15 @@ OWN: dict[str, list[tuple[int, Any, str, int]]] = {
     "shopify": [
         (400, {"error": "application_cannot_be_found"}, "client_wrong", 1),
         (401, {"error": "invalid_grant"}, "grant_gone", 2),
+    ],
+    "slack": [
+        (200, {"ok": False, "error": "bad_client_secret"}, "client_wrong", 1),
+        (200, {"ok": False, "error": "invalid_refresh_token"}, "grant_gone", 2),
+        (200, {"ok": False, "error": "ratelimited"}, "temporary", 3),
+    ],
+    "stripe": [
+        (401, {"error": "invalid_client", "error_description": "No such API key"}, "client_wrong", 1),
+        (400, {"error": "invalid_grant", "error_description": "Refresh token does not exist"}, "grant_gone", 2),
     ],
     "xero": [
         (400, {"error": "invalid_client"}, "client_wrong", 1),
