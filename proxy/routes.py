@@ -16,6 +16,7 @@ from integrations.models import Connection, Integration
 from integrations.representation import reconnect_url
 from integrations.tokens import AccessToken
 from integrations.tokens.refresh import opened, require_usable
+from proxy import finding
 from proxy.credentials import ONLY_AUTHORIZATION, Field, Places
 from proxy.destination import Destination
 from proxy.selectors import Selector
@@ -91,14 +92,16 @@ def resolve(credential: Credential, selector: Selector) -> Route:
     Raises NotFound, ConnectionNotFound, ConnectionAmbiguous, ConnectionPaused, ReconnectRequired,
     InvalidInput, InvalidIdentifier and UnreadableSecret.
     """
-    integration = integration_for(credential, selector.slug)
-    connection = find(
-        credential,
-        integration,
-        connection_id=selector.connection_id,
-        foreign_identifier=selector.foreign_identifier,
-        name=selector.name,
-    )
+    connection = finding.connection_of(credential, selector)
+    if connection is None:
+        integration = integration_for(credential, selector.slug)
+        connection = find(
+            credential,
+            integration,
+            connection_id=selector.connection_id,
+            foreign_identifier=selector.foreign_identifier,
+            name=selector.name,
+        )
     require_usable(connection)
     return _route(connection)
 

@@ -21,9 +21,8 @@ def main() -> None:
     from django.test.utils import CaptureQueriesContext
     from django.utils import timezone
 
-    from accounts import credentials
     from benchmarks.figures import percentile
-    from proxy import routes
+    from proxy import finding, routes
     from proxy.selectors import Selector
 
     api_key, wanted, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -32,7 +31,7 @@ def main() -> None:
     for number in numbers:
         selector = Selector("bench", f"customer-{number}", None, None)
         began = time.perf_counter()
-        credential = credentials.by_bearer(api_key, now=timezone.now())
+        credential = finding.by_bearer(api_key, now=timezone.now())
         assert credential is not None
         known = time.perf_counter()
         routes.resolve(credential, selector)
@@ -40,7 +39,7 @@ def main() -> None:
         for name, seconds in zip(times, (known - began, ended - known, ended - began), strict=True):
             times[name].append(seconds)
     with CaptureQueriesContext(connection) as captured:
-        credentials.by_bearer(api_key, now=timezone.now())
+        finding.by_bearer(api_key, now=timezone.now())
         routes.resolve(credential, selector)
     found = {name: round(percentile(each[_WARM_UP:], 0.5) * 1000, 3) for name, each in times.items()}
     print(json.dumps({"median_ms": found, "statements": len(captured), "calls": wanted}))

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from accounts import credentials
 from accounts.api.authentication import Caller, PartnerAuthentication, decode_basic
 from accounts.models import Credential
+from proxy import finding
 from proxy.credentials import Presented
 
 
@@ -47,12 +48,12 @@ def _caller(presented: Presented | None) -> Caller | None:
     scheme, _, rest = presented.value.partition(" ")
     now = timezone.now()
     if presented.kind == "key":
-        found = credentials.by_bearer(presented.value, now=now)
+        found = finding.by_bearer(presented.value, now=now)
     elif scheme == "Basic":
         client_id, client_secret = decode_basic(rest)
         found = credentials.by_client_secret(client_id, client_secret, now=now)
     else:
-        found = credentials.by_bearer(rest, now=now) if rest else None
+        found = finding.by_bearer(rest, now=now) if rest else None
     if found is None:
         raise AuthenticationFailed("The credential is not known, has expired or was revoked.")
     return Caller(found)
