@@ -169,6 +169,9 @@ def _to_ascii(host: str) -> str:
     """IDNA 2008 without the mapping of UTS 46, which would turn full-width digits into an address."""
     if host.isascii() and "xn--" not in host.lower():
         return host.lower()
+    if any(letter > "\x7f" and min(letter.lower()) <= "\x7f" for letter in host):
+        # U+212A, the Kelvin sign, would become a k, and so an ASCII name of what is none.
+        raise InvalidUrl("The host is not an internationalised domain name.")
     try:
         ascii_host = idna.encode(host.lower(), strict=True).decode("ascii")
         idna.decode(ascii_host, strict=True)

@@ -114,6 +114,8 @@ HOSTILE = [
     "https://①②⑦.0.0.1/",
     "https://api.good.example\uff0fevil/",
     "https://api.good.example\uff1a443/",
+    "https://\u212aube.example/",
+    "https://ap\u0130.good.example/",
     "https://xn--/",
     "https://xn--a/",
     "https://xn--zzzzzz.example/",
