@@ -20,7 +20,8 @@ _UNSENDABLE_QUERY = re.compile(r"[^\x21-\x7e]|#").search
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 _SLASHES = re.compile(r"/{2,}")
 _PARAMETERS = re.compile(r";[^/]*")
-_NEEDS_WORK = re.compile(r"%|//|;|\\|[^\x00-\x7f]|/\.").search
+_NEEDS_WORK = re.compile(r"%|//|;|\\|[^\x00-\x7f]|/\.|\./").search
+#: more than any row of servers does; whoever encodes more often hides something
 _MOST_DECODINGS = 8
 #: two to four bytes for what UTF-8 writes in one or two (RFC 3629 section 10), and the old `%u002f`
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}").sub
@@ -99,14 +100,19 @@ class Destination:
 def is_closed(host: str, raw_path: str, closed: tuple[ClosedPath, ...]) -> bool:
     """Whether a path, read in any way in which a server may read it, lies under a closed prefix."""
     readings = _readings(raw_path) if _NEEDS_WORK(raw_path) else (raw_path.lower(),)
+    if readings is None:
+        return True
     for rule in closed:
         if rule.host in (None, host) and any(path.startswith(rule.prefix.lower()) for path in readings):
             return True
     return False
 
 
-def _readings(raw_path: str) -> tuple[str, ...]:
-    """The path decoded once, twice and so on until nothing changes, each time brought to its plainest form."""
+def _readings(raw_path: str) -> tuple[str, ...] | None:
+    """The path decoded once, twice and so on until nothing changes, each time brought to its plainest form.
+
+    None: it does not come to an end.
+    """
     readings = []
     path = raw_path
     for _ in range(_MOST_DECODINGS):
@@ -115,7 +121,7 @@ def _readings(raw_path: str) -> tuple[str, ...]:
         if decoded == path:
             return tuple(readings)
         path = decoded
-    return (*readings, _plain(path))
+    return None
 
 
 def _decoded(path: str) -> str:
@@ -144,7 +150,7 @@ def _plain(path: str) -> str:
         if segment == "..":
             del segments[max(1, len(segments) - 1) :]
         elif segment != ".":
-            segments.append(segment)
+            segments.append(segment.rstrip("."))  # as file systems do that end no name with a dot
     return "/".join(segments)
 
 
