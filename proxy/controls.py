@@ -32,6 +32,8 @@ def read(fields: Mapping[bytes, bytes]) -> Controls:
     """Read the fields, names in lower case. Raises Problem that names the field. Unknown ones do nothing."""
     if not fields:
         return _NONE
+    # The server's parser leaves white space at a value's end, which is none of it (RFC 9110 section 5.5).
+    fields = {name: value.strip(b" \t") for name, value in fields.items()}
     host = fields.get(b"patchbay-host")
     return Controls(
         connection=fields.get(b"patchbay-connection"),

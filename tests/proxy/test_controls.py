@@ -24,11 +24,16 @@ def test_every_field_is_read() -> None:
     assert asked == Controls(b"u", b"n", "api.hsforms.com", 10, 1.5)
 
 
-@pytest.mark.parametrize("value", [b"11", b"-1", b"1.0", b"", b"x", b"1 ", "٣".encode()])
+@pytest.mark.parametrize("value", [b"11", b"-1", b"1.0", b"", b"x", b"1 0", "٣".encode()])
 def test_retries_are_a_whole_number_up_to_ten(value: bytes) -> None:
     with pytest.raises(Problem) as caught:
         read({b"patchbay-retries": value})
     assert caught.value.members == {"field": "Patchbay-Retries"}
+
+
+def test_white_space_round_a_value_is_none_of_it() -> None:
+    asked = {b"patchbay-host": b"api.hsforms.com \t", b"patchbay-retries": b" 1 ", b"patchbay-timeout": b"5 "}
+    assert read(asked) == Controls(host="api.hsforms.com", retries=1, timeout_seconds=5)
 
 
 @pytest.mark.parametrize("value", [b"0", b"120.1", b"-1", b"", b"inf", b"nan", b"1e1", b"0.0"])
