@@ -1,0 +1,34 @@
+"""Receipts as tests need them, in any state, beside those that a call makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from integrations.models import Connection
+from proxy.models import Receipt
+from proxy.models.receipt import KEEP
+from tests import factories
+from tests.factories import World
+
+
+def receipt(at: World, connection: Connection | None = None, **fields: Any) -> Receipt:
+    """A pending GET, without a request, unless fields say otherwise."""
+    now = timezone.now()
+    used = connection or Connection.objects.filter(partner=at.partner).first() or factories.connection(at)
+    values: dict[str, Any] = {
+        "method": "GET",
+        "is_repeatable": True,
+        "request_id": "0" * 32,
+        "created_at": now,
+        "expires_at": now + KEEP,
+        **fields,
+    }
+    return Receipt.objects.create(
+        partner=at.partner,
+        credential=at.credential,
+        integration=at.integration,
+        connection=used,
+        **values,
+    )
