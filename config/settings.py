@@ -272,3 +272,9 @@ REFRESHES_PER_SECOND = env.float("REFRESHES_PER_SECOND", default=200.0)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = {"level": LOG_LEVEL, "is_json": IS_PRODUCTION}
+
+# --- what operators see ---------------------------------------------------------------------------------
+# `/metrics` is there for who shows this token, and not there without one (docs/observation.md).
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# The operator's own collector of traces. OpenTelemetry's library reads its other variables itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
