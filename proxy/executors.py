@@ -26,6 +26,10 @@ class DatabaseExecutor:
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's result; its exception is raised here."""
+        return await self.submit(function, *args, **kwargs)
+
+    def submit(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
+        """Begin, and give what will hold the result."""
         context = contextvars.copy_context()
 
         def work() -> R:
@@ -35,7 +39,7 @@ class DatabaseExecutor:
             finally:
                 close_old_connections()
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Let what runs come to its end; nothing new is taken."""

@@ -1,12 +1,15 @@
-"""The hot path: a call whose caller, route and token are known goes straight to the forwarder.
+"""The hot path: a call whose caller is known goes straight to the forwarder, after a look-up of its route if need be.
 
 On any doubt it says None and the DRF view takes the call, which also makes every refusal.
 """
 
 from __future__ import annotations
 
+from accounts import request_context
+from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
-from integrations.errors import IntegrationsError
+from integrations.errors import IntegrationsError, InvalidInput
+from proxy import lookups
 from proxy.envelope import METHODS
 from proxy.forwarder import Call, forward
 from proxy.incoming import Incoming
@@ -17,25 +20,43 @@ from proxy.routes import Route
 from proxy.selectors import PassthroughPath
 
 _METHODS = frozenset(METHODS)
+#: what an envelope says in a member, a passthrough call says in a header field
+_HEADER_OF_MEMBER = {"UUID": "Patchbay-Connection", "connectionName": "Patchbay-Connection-Name"}
 
 
 class HotCall:
-    """A call that needs no look-up."""
+    """A call that is known to be allowed. Its route may still have to be looked up."""
 
-    __slots__ = ("request", "route")
+    __slots__ = ("caller", "request", "route")
 
-    def __init__(self, request: PassthroughRequest, route: Route) -> None:
+    def __init__(self, request: PassthroughRequest, caller: Caller, route: Route | None) -> None:
         self.request = request
+        self.caller = caller
         self.route = route
 
     async def reply(self, plane: DataPlane, *, request_id: str) -> Reply:
-        """Raises what the forwarder raises, and Problem for a destination that is not allowed."""
-        call: Call = await self.request.call(self.route, request_id=request_id)
-        return await forward(plane, self.route, call)
+        """Raises what the look-up and the forwarder raise, and Problem for a destination that is not allowed."""
+        route = self.route
+        if route is None:
+            context = request_context.enter(request_id, None)
+            try:
+                route = await passthrough_route(plane, self.caller, self.request)
+            finally:
+                request_context.leave(context)
+        call: Call = await self.request.call(route, request_id=request_id)
+        return await forward(plane, route, call)
+
+
+async def passthrough_route(plane: DataPlane, caller: Caller, request: PassthroughRequest) -> Route:
+    """The route that a request means; a problem with one of its names is told by its header field."""
+    try:
+        return await lookups.route_of(plane, caller, request.selector, request.controls)
+    except InvalidInput as error:
+        raise InvalidInput(_HEADER_OF_MEMBER.get(error.field, error.field), str(error)) from error
 
 
 def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
-    """The call with its cached route, or None when anything is missing, odd or not allowed. Reads no content."""
+    """The call of a known caller, or None when anything is missing, odd or not allowed. Reads no content."""
     cache = plane.cache
     cache.generation()
     if received.method not in _METHODS:
@@ -52,10 +73,8 @@ def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
     except (Problem, IntegrationsError):
         return None
     route = cache.routes.get((caller.credential.pk, request.selector))
-    if route is None or route.has_ended:
-        return None
     record = received.record
     record.door, record.slug = "passthrough", request.slug
     record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk
     plane.credentials_used.note(caller.credential.pk)
-    return HotCall(request, route)
+    return HotCall(request, caller, route if route is None or not route.has_ended else None)

@@ -10,15 +10,21 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
+
 from accounts.models import Credential
 from egress.aio import AsyncClient
 from integrations.models import Connection
 from proxy.cache import Cache
 from proxy.executors import DatabaseExecutor
+from proxy.flights import Flights
 from proxy.last_used import LastUsed
 from proxy.limits import Limits
+from proxy.observation.observation import Observation
 from proxy.record import Record
 from proxy.refreshing import Refreshes
+from proxy.traffic import commits
+from proxy.traffic.buffer import TrafficLog
 
 READ_THREADS = 8
 MAX_ENVELOPES = 64
@@ -29,8 +35,11 @@ class DataPlane:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.observation = Observation(self)
         self.client = AsyncClient()
-        self.cache = Cache()
+        own_commits = commits.made()
+        self.cache = Cache(own_commits)
+        self.flights = Flights()
         self.reads = DatabaseExecutor("read", threads=READ_THREADS)
         self.refreshes = Refreshes()
         self._writes = DatabaseExecutor("flush", threads=1)
@@ -39,10 +48,14 @@ class DataPlane:
         self.limits = Limits()
         #: told of each call that is over, on this loop; they must be quick
         self.observers: list[Callable[[Record], None]] = []
+        self.traffic = TrafficLog(own_commits)
+        if settings.TRAFFIC_LOG != "off":
+            self.observers.append(self.traffic.note)
         self.envelopes = 0
 
     async def open(self) -> None:
         await self.client.open()
+        await self.observation.open()
 
     async def close(self) -> None:
         """Write what is still to be written, refreshes above all, then let go of connections and threads."""
@@ -50,6 +63,8 @@ class DataPlane:
         await self.credentials_used.close()
         await self.client.close()
         await self.refreshes.close()
+        await self.observation.close()
+        await self.traffic.close()
         for executor in (self.reads, self._writes):
             executor.close()
         self.cache.close()

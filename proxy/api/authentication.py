@@ -34,14 +34,14 @@ class ProxyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, Credential] | None:
         admission: Admission = request._request.patchbay_admission  # type: ignore[attr-defined]
-        caller = admission.caller or _caller(admission.presented)
+        caller = admission.caller or find_caller(admission.presented)
         return None if caller is None else (caller, caller.credential)
 
     def authenticate_header(self, request: Request) -> str:
         return PartnerAuthentication().authenticate_header(request)
 
 
-def _caller(presented: Presented | None) -> Caller | None:
+def find_caller(presented: Presented | None) -> Caller | None:
     """Asks for the credential alone: its use is noted off the path, where a locked row holds up nobody."""
     if presented is None:
         return None

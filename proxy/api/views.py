@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -18,28 +17,26 @@ from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
 from accounts.api.throttling import PartnerThrottle
 from accounts.models.partner import Permission
-from integrations.errors import InvalidInput
-from proxy import controls, headers, incoming, routes, stackgo
+from proxy import controls, headers, incoming, lookups, stackgo
 from proxy import plane as planes
 from proxy.api import schema
 from proxy.api.authentication import Admission, ProxyAuthentication, attach
 from proxy.controls import Controls
-from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
+from proxy.credentials import ONLY_AUTHORIZATION, Presented
 from proxy.envelope import METHODS, Envelope
 from proxy.envelope import parse as parse_envelope
-from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, Call, forward, header_timeout
+from proxy.forwarder import Call, forward
 from proxy.headers import RequestFields
 from proxy.incoming import Incoming
+from proxy.passthrough import passthrough_route
 from proxy.plane import DataPlane
 from proxy.problems import refusal
 from proxy.record import PARTNER_GONE
 from proxy.replies import ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
 from proxy.routes import Route
-from proxy.selectors import PassthroughPath, Selector, is_slug
+from proxy.selectors import PassthroughPath, Selector
 
-#: what an envelope says in a member, a passthrough call says in a header field
-_HEADER_OF_MEMBER = {"UUID": "Patchbay-Connection", "connectionName": "Patchbay-Connection-Name"}
 _SATURATED_RETRY_SECONDS = 1
 #: parsing more than this would hold up other calls
 _PARSED_ON_LOOP_BYTES = 65_536
@@ -100,45 +97,24 @@ class ProxyView(APIView):
 
     async def admit(self, presented: Presented | None) -> Caller:
         """Authenticate and check the permission. Raises what DRF raises."""
-        cache = self.plane.cache
-        generation = cache.generation()
-        known = None if presented is None else cache.callers.get(presented.digest)
+        generation = self.plane.cache.generation()
+        known = None if presented is None else await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
-        is_quick = presented is None or (known is not None and known.partner.requests_per_minute is None)
-        if is_quick:
+        if known is None or known.partner.requests_per_minute is None:
             self.initial(self.request)
         else:
             await self.plane.reads.run(self.initial, self.request)
         caller: Caller = self.request.user  # type: ignore[assignment]  # HasPermission lets nobody else in
         record = self.received.record
         record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk
-        if presented is not None and known is None:
-            ends_at = caller.credential.expires_at
-            seconds = float("inf") if ends_at is None else (ends_at - timezone.now()).total_seconds()
-            cache.put(cache.callers, presented.digest, caller, generation=generation, seconds=seconds)
+        if presented is not None:
+            lookups.remember(self.plane, presented, caller, generation=generation)
         self.plane.credentials_used.note(caller.credential.pk)
         return caller
 
     async def route(self, caller: Caller, selector: Selector, asked: Controls) -> Route:
         """The route of the connection meant, with a token that may be used; from the cache if it is there."""
-        cache = self.plane.cache
-        generation = cache.generation()
-        key = (caller.credential.pk, selector)
-        known: Route | None = cache.routes.get(key)
-        if known is not None and not known.has_ended:
-            return known
-        route = await self.plane.reads.run(routes.resolve, caller.credential, selector)
-        if route.fresh_seconds(now := timezone.now()) <= 0:
-            route.token = await self.plane.refreshes.renewed(
-                route.connection_id,
-                route.token,
-                provider_id=route.provider.id,
-                wait_seconds=min(header_timeout(route, asked.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
-                now=now,
-            )
-        seconds = route.fresh_seconds(timezone.now())
-        cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
-        return route
+        return await lookups.route_of(self.plane, caller, selector, asked)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return JSONRenderer(), "application/json"
@@ -156,27 +132,13 @@ class PassthroughView(ProxyView):
 
     async def _pass(self, request: Request, **path: str) -> Reply:
         received = self.received
-        places = await self._places(PassthroughPath.of(received.raw_path).slug)
+        places = await lookups.places_of(self.plane, PassthroughPath.of(received.raw_path).slug)
         asked = PassthroughRequest(received, places)
         received.record.slug = asked.slug
         caller = await self.admit(asked.presented)
         asked.check()
-        try:
-            route = await self.route(caller, asked.selector, asked.controls)
-        except InvalidInput as error:
-            raise InvalidInput(_HEADER_OF_MEMBER.get(error.field, error.field), str(error)) from error
+        route = await passthrough_route(self.plane, caller, asked)
         return await forward(self.plane, route, await asked.call(route, request_id=self.request_id))
-
-    async def _places(self, slug: str) -> Places:
-        if not is_slug(slug):
-            return ONLY_AUTHORIZATION
-        cache = self.plane.cache
-        generation = cache.generation()
-        places: Places | None = cache.places.get(slug)
-        if places is None:
-            places = await self.plane.reads.run(routes.places_of_slug, slug)
-            cache.put(cache.places, slug, places, generation=generation)
-        return places
 
     get = schema.passthrough("get", _pass)
     head = schema.passthrough("head", _pass)

@@ -1,0 +1,75 @@
+"""What a call needs of the database, from the cache if it is there: who calls, and with which connection."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from accounts.api.authentication import Caller
+from proxy import routes
+from proxy.api.authentication import find_caller
+from proxy.controls import Controls
+from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
+from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, header_timeout
+from proxy.plane import DataPlane
+from proxy.routes import Route
+from proxy.selectors import Selector, is_slug
+
+
+async def places_of(plane: DataPlane, slug: str) -> Places:
+    """Where the callers of an integration put their key."""
+    if not is_slug(slug):
+        return ONLY_AUTHORIZATION
+    cache = plane.cache
+    generation = cache.generation()
+    places: Places | None = cache.places.get(slug)
+    if places is None:
+        key = ("places", generation, slug)
+        places = await plane.flights.join(key, lambda: plane.reads.submit(routes.places_of_slug, slug))
+        cache.put(cache.places, slug, places, generation=generation)
+    return places
+
+
+async def caller_of(plane: DataPlane, presented: Presented) -> Caller | None:
+    """Whose credential it is; remembered once remember() says that it was let in. Raises AuthenticationFailed."""
+    generation, digest = plane.cache.generation(), presented.digest
+    known: Caller | None = plane.cache.callers.get(digest)
+    if known is not None:
+        return known
+    key = ("caller", generation, digest)
+    return await plane.flights.join(key, lambda: plane.reads.submit(find_caller, presented))
+
+
+def remember(plane: DataPlane, presented: Presented, caller: Caller, *, generation: int | None) -> None:
+    """Let later calls in on the hot path: they may use the proxy as this one may."""
+    if plane.cache.callers.get(digest := presented.digest) is not caller:
+        ends_at = caller.credential.expires_at
+        seconds = float("inf") if ends_at is None else (ends_at - timezone.now()).total_seconds()
+        plane.cache.put(plane.cache.callers, digest, caller, generation=generation, seconds=seconds)
+
+
+async def route_of(plane: DataPlane, caller: Caller, selector: Selector, asked: Controls) -> Route:
+    """The route of the connection meant, with a token that may be used.
+
+    Raises what routes.resolve and a refresh raise.
+    """
+    cache = plane.cache
+    generation = cache.generation()
+    key = (caller.credential.pk, selector)
+    known: Route | None = cache.routes.get(key)
+    if known is not None and not known.has_ended:
+        return known
+    route = await plane.flights.join(
+        ("route", generation, key),
+        lambda: plane.reads.submit(routes.resolve, caller.credential, selector),
+    )
+    if route.fresh_seconds(now := timezone.now()) <= 0:
+        route.token = await plane.refreshes.renewed(
+            route.connection_id,
+            route.token,
+            provider_id=route.provider.id,
+            wait_seconds=min(header_timeout(route, asked.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+            now=now,
+        )
+    seconds = route.fresh_seconds(timezone.now())
+    cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
+    return route
