@@ -21,6 +21,7 @@ from proxy import incoming, plane
 from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
 from proxy.credentials import Field
 from proxy.incoming import Incoming, PartnerGone, Receive, Watch
+from proxy.observation import exposition
 from proxy.passthrough import hot_call
 from proxy.problems import refusal
 from proxy.record import PARTNER_GONE
@@ -62,6 +63,8 @@ def data_plane(application: Application) -> Application:
                 await _viewed(_envelope, scope, receive, send, app_slug=_slug(match[1]))
             elif scope["method"] == "POST" and (match := _STACKGO_PATH(raw_path)):
                 await _viewed(_stackgo, scope, receive, send, app_slug=_slug(match[1]))
+            elif raw_path == exposition.PATH and (metrics := (await plane.opened()).observation.metrics):
+                await exposition.answer(metrics, scope, send)
             else:
                 await application(scope, receive, send)
         elif kind == "lifespan":
@@ -99,10 +102,10 @@ async def _live(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             try:
                 await asyncio.to_thread(_tell_of_keys)
+                await plane.opened()
             except ImproperlyConfigured as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
-            await plane.opened()
             settle_garbage()
             await send({"type": "lifespan.startup.complete"})
         else:
@@ -151,6 +154,8 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     here = await plane.opened()
     received = incoming.of_scope(scope, receive)
     received.record.observers = here.observers
+    if here.observation.traces is not None:
+        here.observation.took(received)
     hot = hot_call(here, received)
     if hot is None:
         await _viewed(_passthrough, scope, receive, send)
@@ -172,8 +177,10 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
     """Await a DRF view with a Django request, without handler, middleware and signals."""
-    await plane.opened()
+    here = await plane.opened()
     received = incoming.of_scope(scope, receive)
+    if here.observation.traces is not None:
+        here.observation.took(received)
 
     async def reply() -> Reply:
         response: ProxiedResponse = await view(_django_request(scope, received), **kwargs)

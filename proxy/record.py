@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
+
+if TYPE_CHECKING:
+    from proxy.observation.spans import Parent
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +28,13 @@ class Record:
     door: passthrough, envelope or stackgo. host, path, query: of the request to the provider, "" until it is
     known. status: what the partner got, 0 when nothing. code: the problem's code of a reply of ours, else "".
     request_bytes, reply_bytes: content as it went over the wire. retries: tries after the first.
+    trace_parent: the trace that the partner's request belongs to, where traces are made.
     """
 
     __slots__ = (
         "_is_over", "began", "began_at", "code", "connection_id", "credential_id", "door", "ended", "headers_at",
         "host", "is_refreshed", "method", "observers", "outcome", "partner_id", "path", "provider_id", "query",
-        "reply_bytes", "request_bytes", "request_id", "retries", "sent_at", "slug", "status",
+        "reply_bytes", "request_bytes", "request_id", "retries", "sent_at", "slug", "status", "trace_parent",
     )  # fmt: skip
 
     def __init__(self, method: str) -> None:
@@ -44,6 +49,7 @@ class Record:
         self.connection_id: UUID | None = None
         self.status = self.request_bytes = self.reply_bytes = self.retries = 0
         self.is_refreshed = self._is_over = False
+        self.trace_parent: Parent | None = None
         self.observers: Sequence[Callable[[Record], None]] = ()
 
     @property

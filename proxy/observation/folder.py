@@ -1,0 +1,124 @@
+"""Several web processes, one answer: each writes its numbers into a folder, and a scrape adds them up.
+
+A scrape reaches any one of the processes. It writes that one's numbers down and then reads everybody's from the
+folder, so that no later scrape, whoever answers it, can find less than an earlier one: a counter that goes back
+is taken for a restart. A living process holds a lock on its file, which the system lets go of when it dies. What
+the dead have counted is folded into one file; when nobody was left alive, counting starts anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+from proxy.observation.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
+_LOCK, _NUMBERS = ".lock", ".json"
+_FOLD_LOCK, _ENDED = "folding", "ended.json"
+
+
+class Folder:
+    """This process's place among those of one host. Does file I/O: not for an event loop."""
+
+    def __init__(self, path: Path) -> None:
+        """path: the same for all web processes of the host, and for no others."""
+        self._path = path
+        self._name = secrets.token_hex(8)
+        self._held: IO[bytes] | None = None
+
+    def enter(self) -> None:
+        """Take a place; the first of all clears away what is left of earlier runs."""
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._folding():
+            if not any(not _is_free(path) for path in self._path.glob(f"*{_LOCK}")):
+                for path in [*self._path.glob(f"*{_LOCK}"), *self._path.glob(f"*{_NUMBERS}")]:
+                    path.unlink(missing_ok=True)
+            self._held = (self._path / f"{self._name}{_LOCK}").open("wb")
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Write this process's numbers, whole or not at all."""
+        self._write(f"{self._name}{_NUMBERS}", snapshot.as_json())
+
+    def together(self) -> Snapshot:
+        """The numbers of all, living and dead, as last published."""
+        with self._folding():
+            self._fold()
+            total, names = self._ended()
+            for path in self._path.glob(f"*{_LOCK}"):
+                if path.stem not in names and (found := self._read(f"{path.stem}{_NUMBERS}")):
+                    total.add(found)
+        return total
+
+    def leave(self) -> None:
+        """Give the place up; what was published last is kept for the others."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
+    @contextlib.contextmanager
+    def _folding(self) -> Iterator[None]:
+        """One process at a time."""
+        with (self._path / _FOLD_LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _fold(self) -> None:
+        """Take the numbers of those who have died into one file, each once, whenever this is interrupted."""
+        dead = [path.stem for path in self._path.glob(f"*{_LOCK}") if _is_free(path)]
+        if not dead:
+            return
+        total, names = self._ended()
+        for name in dead:
+            if name not in names and (found := self._read(f"{name}{_NUMBERS}")):
+                total.add(found, has_ended=True)
+        self._write(_ENDED, {"names": dead, "numbers": total.as_json()})
+        for name in dead:
+            for kind in (_NUMBERS, _LOCK):  # the lock last: while it is there the name is known as folded
+                (self._path / f"{name}{kind}").unlink(missing_ok=True)
+
+    def _ended(self) -> tuple[Snapshot, frozenset[str]]:
+        """(what the dead have counted, whose numbers are in it though their files may still be there)."""
+        try:
+            data = json.loads((self._path / _ENDED).read_bytes())
+            return Snapshot.of_json(data["numbers"]), frozenset(data["names"])
+        except FileNotFoundError:
+            return Snapshot(), frozenset()
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("metrics not read", file=_ENDED, error=type(error).__name__)
+            return Snapshot(), frozenset()
+
+    def _read(self, name: str) -> Snapshot | None:
+        try:
+            return Snapshot.of_json(json.loads((self._path / name).read_bytes()))
+        except FileNotFoundError:
+            return None  # nothing published yet
+        except ValueError as error:
+            log.warning("metrics not read", file=name, error=type(error).__name__)
+            return None
+
+    def _write(self, name: str, data: Any) -> None:
+        beside = self._path / f"{self._name}.writing"
+        beside.write_bytes(json.dumps(data, separators=(",", ":")).encode())
+        os.replace(beside, self._path / name)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nobody holds the lock of that file any more."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return True

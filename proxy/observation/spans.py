@@ -1,0 +1,159 @@
+"""OpenTelemetry spans of calls that are over, made away from them: a SERVER span and the CLIENT span under it.
+
+Names and attributes are those of the HTTP semantic conventions
+(https://opentelemetry.io/docs/specs/semconv/http/http-spans/). No query, no header field, and of paths only what
+looks like the name of a resource. The packages are an extra; this module is imported where spans are asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from proxy.credentials import Field
+from proxy.envelope import METHODS
+from proxy.record import BROKEN_OFF, Record
+
+Attributes = dict[str, str | int | bool]
+ROUTES = {
+    "passthrough": "/proxy/{appSlug}/{userForeignIdentifier}/{path}",
+    "envelope": "/api/v1/proxy/{appSlug}",
+    "stackgo": "/api/raw/{appSlug}",
+}
+_METHODS = frozenset(METHODS)
+_OTHER_METHOD = "_OTHER"
+#: a word of letters, or a version: what stands in paths for everybody. Anything else may name a customer's thing
+_SAYS_NOTHING = re.compile(r"[A-Za-z][A-Za-z_.-]{0,29}|v?\d{1,2}(?:\.\d{1,2})?|").fullmatch
+_HIDDEN = "{}"
+_PROPAGATOR = TraceContextTextMapPropagator()
+_NANOSECONDS = 1_000_000_000
+
+
+class Parent(NamedTuple):
+    """What a partner's request says of the trace that it belongs to (W3C Trace Context), as it came."""
+
+    traceparent: str
+    tracestate: str
+
+    @classmethod
+    def of(cls, fields: Sequence[Field]) -> Parent | None:
+        """None without exactly one traceparent, upon which a trace begins here."""
+        parents = [value for name, value in fields if name == b"traceparent"]
+        if len(parents) != 1:
+            return None
+        states = [value.decode("latin-1") for name, value in fields if name == b"tracestate"]
+        return cls(parents[0].decode("latin-1"), ",".join(states))
+
+    def context(self) -> Context:
+        """Empty where the field is not valid."""
+        return _PROPAGATOR.extract(
+            {"traceparent": self.traceparent, "tracestate": self.tracestate}, Context()
+        )
+
+
+def tell(tracer: Tracer, record: Record) -> None:
+    """Make the spans of one call, with the moments at which things happened."""
+    context = Context() if record.trace_parent is None else record.trace_parent.context()
+    method = record.method if record.method in _METHODS else _OTHER_METHOD
+    route = ROUTES.get(record.door, "")
+    server = tracer.start_span(
+        f"{'HTTP' if method == _OTHER_METHOD else method} {route}".strip(),
+        context,
+        SpanKind.SERVER,
+        _of_call(record, method, route),
+        start_time=_moment(record, record.began),
+    )
+    if server.is_recording() and record.sent_at:
+        _tell_upstream(tracer, record, method, set_span_in_context(server, context))
+    if record.status >= 500 or record.outcome == BROKEN_OFF:
+        server.set_status(Status(StatusCode.ERROR))
+    server.end(_moment(record, record.ended))
+
+
+def _tell_upstream(tracer: Tracer, record: Record, method: str, context: Context) -> None:
+    client = tracer.start_span(
+        "HTTP" if method == _OTHER_METHOD else method,
+        context,
+        SpanKind.CLIENT,
+        _of_exchange(record, method),
+        start_time=_moment(record, record.sent_at),
+    )
+    if record.headers_at:
+        client.add_event("header section received", timestamp=_moment(record, record.headers_at))
+    if not record.headers_at or record.outcome == BROKEN_OFF or record.status >= 400:
+        client.set_status(Status(StatusCode.ERROR))
+    client.end(_moment(record, record.ended))
+
+
+def _of_call(record: Record, method: str, route: str) -> Attributes:
+    public = urlsplit(settings.PUBLIC_URL)
+    found: Attributes = {
+        "http.request.method": method,
+        "url.scheme": public.scheme,
+        "server.address": public.hostname or "",
+        "http.request.body.size": record.request_bytes,
+        "http.response.body.size": record.reply_bytes,
+        "patchbay.door": record.door,
+        "patchbay.outcome": record.outcome,
+        "patchbay.request_id": record.request_id,
+    }
+    if route:
+        found["http.route"] = route
+    if public.port:
+        found["server.port"] = public.port
+    if record.provider_id:  # else the slug is whatever the caller wrote
+        found |= {"patchbay.app": record.slug, "patchbay.provider": record.provider_id}
+    for name, row_id in (("partner", record.partner_id), ("connection", record.connection_id)):
+        if row_id is not None:
+            found[f"patchbay.{name}_id"] = str(row_id)
+    if record.status:
+        found["http.response.status_code"] = record.status
+    if record.code:
+        found["error.type"] = record.code
+    elif record.status >= 500:
+        found["error.type"] = str(record.status)
+    elif record.outcome == BROKEN_OFF:
+        found["error.type"] = record.outcome
+    return found
+
+
+def _of_exchange(record: Record, method: str) -> Attributes:
+    template = path_template(record.path)
+    found: Attributes = {
+        "http.request.method": method,
+        "server.address": record.host,
+        "server.port": 443,
+        "url.scheme": "https",
+        "url.full": f"https://{record.host}{template}",
+        "url.template": template,
+        "patchbay.refreshed": record.is_refreshed,
+    }
+    if record.retries:
+        found["http.request.resend_count"] = record.retries
+    if not record.headers_at:
+        found["error.type"] = record.code or record.outcome
+        return found
+    if record.door != "stackgo" or record.status >= 300:  # StackGo's doors answer 200 for every 2xx
+        found["http.response.status_code"] = record.status
+    if record.status >= 400:
+        found["error.type"] = str(record.status)
+    elif record.outcome == BROKEN_OFF:
+        found["error.type"] = record.outcome
+    return found
+
+
+def path_template(raw_path: str) -> str:
+    """The path with `{}` for every segment that may be an id, a name or a secret."""
+    return "/".join(part if _SAYS_NOTHING(part) else _HIDDEN for part in raw_path.split("/"))
+
+
+def _moment(record: Record, counted: float) -> int:
+    """A moment of a record in nanoseconds of the epoch."""
+    return int((record.began_at + counted - record.began) * _NANOSECONDS)
