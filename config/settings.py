@@ -273,6 +273,17 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "config.logs.configure"
 LOGGING = {"level": LOG_LEVEL, "is_json": IS_PRODUCTION}
 
+# --- limits (docs/limits.md) ----------------------------------------------------------------------------
+# Web processes that count partners' requests without a shared cache; uvicorn itself heeds WEB_CONCURRENCY.
+WEB_PROCESSES = env.int("WEB_PROCESSES", default=env.int("WEB_CONCURRENCY", default=1))
+PROXY_MAX_CALLS = env.int("PROXY_MAX_CALLS", default=10000)
+PROXY_MAX_BODY_BYTES = env.int("PROXY_MAX_BODY_BYTES", default=0)
+PROVIDER_BUDGETS = env.bool("PROVIDER_BUDGETS", default=True)
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    # Whoever counts must not hang on a cache that does not answer.
+    _seconds = {"socket_connect_timeout": 2, "socket_timeout": 2}
+    CACHES["default"]["OPTIONS"] = _seconds | CACHES["default"].get("OPTIONS", {})
+
 # --- what operators see ---------------------------------------------------------------------------------
 # `/metrics` is there for who shows this token, and not there without one (docs/observation.md).
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
