@@ -289,3 +289,9 @@ if CACHES["default"]["BACKEND"].endswith("RedisCache"):
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # The operator's own collector of traces. OpenTelemetry's library reads its other variables itself.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+
+# --- the traffic log ------------------------------------------------------------------------------------
+# all: every call is kept. errors: every call is counted, failed ones are kept. off: nothing (docs/traffic.md).
+TRAFFIC_LOG = env.str("TRAFFIC_LOG", default="all")
+TRAFFIC_DAYS = env.int("TRAFFIC_DAYS", default=30)
+TRAFFIC_HOUR_DAYS = 400

@@ -1,8 +1,8 @@
 """What warm calls need, kept in this process for moments: callers, routes, and the places of credentials.
 
 Nothing in it is written anywhere; tokens are Secret objects. It is emptied at every commit to a SQLite
-database (`PRAGMA data_version`, about 2 microseconds), so revocation is exact there; elsewhere an entry lives
-at most two seconds.
+database (`PRAGMA data_version`, about 2 microseconds) but the traffic log's own, so revocation is exact there;
+elsewhere an entry lives at most two seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
 from django.db import connections
+
+from proxy.traffic.commits import Count, OwnCommits, opened
 
 MAX_ENTRIES = 100_000
 TTL_SECONDS = 2.0
@@ -48,16 +50,22 @@ class Shelf(Generic[V]):
 
 
 class Cache:
-    """The shelves and their guard. Used on the data plane's loop alone."""
+    """The shelves and their guard. Used on the data plane's loop alone.
 
-    def __init__(self) -> None:
+    own_commits: tells commits that touch nothing of what is kept here from those that may.
+    """
+
+    def __init__(self, own_commits: OwnCommits | None = None) -> None:
         self.callers: Shelf[Any] = Shelf()
         self.routes: Shelf[Any] = Shelf()
         self.places: Shelf[Any] = Shelf(4_096)
         self._version = DataVersion()
         self._seen: int | None = None
+        self._own_commits = own_commits
+        self._others: Count | None = None
+        self._generation = 0
 
-    def generation(self) -> int | None:
+    def generation(self) -> int:
         """The state of the database that entries may come from; empties the shelves when it has moved on.
 
         Ask before reading rows and give the answer to put(): what was read before a commit is not kept.
@@ -65,9 +73,13 @@ class Cache:
         now = self._version.read()
         if now != self._seen:
             self._seen = now
-            for shelf in (self.callers, self.routes, self.places):
-                shelf.clear()
-        return now
+            others = None if self._own_commits is None else self._own_commits.others(self._others)
+            if others is None or others != self._others:
+                self._generation += 1
+                for shelf in (self.callers, self.routes, self.places):
+                    shelf.clear()
+            self._others = others
+        return self._generation
 
     def put(
         self,
@@ -92,13 +104,8 @@ class DataVersion:
     def __init__(self) -> None:
         self._cursor: sqlite3.Cursor | None = None
         self._failures = 0
-        database = connections["default"]
-        if database.vendor == "sqlite":
-            parameters = database.get_connection_params()
-            opened = sqlite3.connect(
-                parameters["database"], uri=bool(parameters.get("uri")), isolation_level=None, timeout=0.05
-            )
-            self._cursor = opened.cursor()
+        if connections["default"].vendor == "sqlite":
+            self._cursor = opened(timeout=0.05).cursor()
 
     def read(self) -> int | None:
         """The count, or None on a database that has none."""

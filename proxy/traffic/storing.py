@@ -1,0 +1,180 @@
+"""Records of calls as rows, and rows into the database: one statement a batch, whatever its length.
+
+A statement that takes its rows out of one JSON parameter runs without Python's lock from beginning to end;
+inserting row by row would ask for it back after each one, and hold the database's write lock meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from django.db import connections, models
+
+from proxy.models import TrafficEntry, TrafficHour
+from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, MAX_HOST, MAX_PATH, MAX_QUERY, NOBODY
+from proxy.record import COMPLETED, Record
+from proxy.traffic import redaction
+from proxy.traffic.ids import hex_id
+
+_ENTRY = (
+    "id", "at", "partner_id", "credential_id", "connection_id", "slug", "provider", "door", "method", "host", "path",
+    "query", "status", "code", "outcome", "request_bytes", "reply_bytes", "total_ms", "upstream_ms", "retries",
+    "is_refreshed", "request_id",
+)  # fmt: skip
+_HOUR_KEY = ("partner_id", "hour", "slug", "status_class")
+_SUMS = ("calls", "ours", "retries", "refreshed", "request_bytes", "reply_bytes", "total_ms", *BUCKET_FIELDS)
+_HOUR = ("id", *_HOUR_KEY, *_SUMS)
+_FIRST_BUCKET = _SUMS.index(BUCKET_FIELDS[0])
+
+Row = Sequence[Any]
+
+
+def store(records: Sequence[Record], *, only_failures: bool = False) -> None:
+    """Write the entries and add to the hours; call it in a transaction, so that both are kept or neither is.
+
+    only_failures: count all, keep those that failed.
+    """
+    entries = entry_rows(record for record in records if not only_failures or has_failed(record))
+    if entries:
+        _execute(_insertion(_vendor(), TrafficEntry, _ENTRY), entries)
+    _execute(_insertion(_vendor(), TrafficHour, _HOUR) + _addition(), hour_rows(records))
+
+
+def has_failed(record: Record) -> bool:
+    """Whether anything went otherwise than a partner wishes."""
+    return not 0 < record.status < 400 or record.outcome != COMPLETED
+
+
+def entry_rows(records: Iterable[Record]) -> list[Row]:
+    """The rows of those calls whose partner is known, redacted."""
+    known: dict[str, str] = {}  # for this batch alone: what has not been redacted yet is not kept about
+
+    def redacted(text: str, redact: Any, longest: int) -> str:
+        kept = known.get(text)
+        if kept is None:
+            kept = known[text] = _cut(redact(text), longest)
+        return kept
+
+    rows: list[Row] = []
+    for record in records:
+        if record.partner_id is None:
+            continue
+        ended_at = _ended_at(record)
+        upstream = record.upstream_seconds
+        rows.append(
+            (
+                hex_id(ended_at, os.urandom(10)),
+                datetime.fromtimestamp(ended_at, UTC).isoformat(" ", "microseconds"),
+                record.partner_id.hex,
+                None if record.credential_id is None else record.credential_id.hex,
+                None if record.connection_id is None else record.connection_id.hex,
+                _slug(record),
+                record.provider_id[:64],
+                record.door,
+                record.method[:16],
+                _cut(record.host, MAX_HOST),
+                redacted(record.path, redaction.path, MAX_PATH),
+                redacted(record.query, redaction.query, MAX_QUERY) if record.query else "",
+                record.status,
+                record.code[:40],
+                record.outcome,
+                record.request_bytes,
+                record.reply_bytes,
+                round(record.seconds * 1000, 3),
+                None if upstream is None else round(upstream * 1000, 3),
+                record.retries,
+                record.is_refreshed,
+                record.request_id,
+            )
+        )
+    return rows
+
+
+def hour_rows(records: Iterable[Record]) -> list[Row]:
+    """What the calls add to each hour, in one order everywhere, so that processes cannot wait for each other."""
+    hours: dict[tuple[str, str, str, int], list[Any]] = {}
+    for record in records:
+        hour = int(_ended_at(record)) // 3600 * 3600
+        partner = NOBODY if record.partner_id is None else record.partner_id
+        key = (
+            partner.hex,
+            f"{datetime.fromtimestamp(hour, UTC):%Y-%m-%d %H:%M:%S+00:00}",
+            _slug(record),
+            record.status // 100,
+        )
+        sums = hours.get(key)
+        if sums is None:
+            sums = hours[key] = [0] * len(_SUMS)
+        milliseconds = record.seconds * 1000
+        added = (
+            1,
+            record.code != "",
+            record.retries,
+            record.is_refreshed,
+            record.request_bytes,
+            record.reply_bytes,
+            milliseconds,
+        )
+        for place, value in enumerate(added):
+            sums[place] += value
+        sums[_FIRST_BUCKET + bisect_left(BUCKETS, milliseconds)] += 1
+    return [(hex_id(_epoch(key[1]), os.urandom(10)), *key, *sums) for key, sums in sorted(hours.items())]
+
+
+def _epoch(hour: str) -> float:
+    return datetime.fromisoformat(hour).timestamp()
+
+
+def _ended_at(record: Record) -> float:
+    return record.began_at + record.seconds
+
+
+def _slug(record: Record) -> str:
+    """What no integration is called may be anything that somebody typed."""
+    return record.slug[:64] if record.provider_id else ""
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+# --- SQL ----------------------------------------------------------------------------------------------------
+def _vendor() -> str:
+    return connections["default"].vendor
+
+
+def _execute(statement: str, rows: Sequence[Row]) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement, [json.dumps(rows, separators=(",", ":"))])
+
+
+@cache
+def _insertion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> str:
+    """INSERT … SELECT of rows that are arrays in one JSON parameter, in the order of names."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    if vendor == "sqlite":
+        values = (f"json_extract(value, '$[{place}]')" for place in range(len(names)))
+        source = "json_each(%s)"
+    else:
+        types = {
+            field.attname: field.db_type(connections["default"]) for field in model._meta.concrete_fields
+        }
+        values = (f"(value->>{place})::{types[name]}" for place, name in enumerate(names))
+        source = "json_array_elements(%s::json)"
+    # "WHERE true" parts the SELECT from an ON CONFLICT that may follow, for SQLite's parser.
+    return f'INSERT INTO "{model._meta.db_table}" ({columns}) SELECT {", ".join(values)} FROM {source} WHERE true'  # noqa: S608
+
+
+@cache
+def _addition() -> str:
+    """What follows the insertion of hours: they add to what is there."""
+    table = TrafficHour._meta.db_table
+    sums = ", ".join(f'"{name}" = "{table}"."{name}" + excluded."{name}"' for name in _SUMS)
+    keys = ", ".join(f'"{name}"' for name in _HOUR_KEY)
+    return f" ON CONFLICT ({keys}) DO UPDATE SET {sums}"

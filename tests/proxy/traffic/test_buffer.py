@@ -1,0 +1,179 @@
+"""The buffer between calls and database: bounded, patient, and in nobody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from structlog.testing import capture_logs
+
+from proxy.record import Record
+from proxy.traffic import buffer
+from proxy.traffic.buffer import TrafficLog
+from tests.proxy.traffic.records import record
+
+
+class Store:
+    """The database's part."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Record]] = []
+        self.failure: Exception | None = None
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def __call__(self, batch: list[Record], *, only_failures: bool) -> None:
+        self.may_go_on.wait(5)
+        if self.failure is not None:
+            raise self.failure
+        self.batches.append(batch)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch, transactional_db: Any) -> Store:
+    made = Store()
+    monkeypatch.setattr(buffer, "store", made)
+    return made
+
+
+@pytest.fixture
+async def log(stored: Store) -> AsyncIterator[TrafficLog]:
+    made = TrafficLog()
+    yield made
+    await made.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    assert condition()
+
+
+async def test_calls_are_written_after_a_while_in_one_batch(
+    log: TrafficLog, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffer, "FLUSH_SECONDS", 0.05)
+    for _ in range(7):
+        log.note(record())
+    assert stored.batches == []
+    await until(lambda: stored.sizes == [7])
+    log.note(record())
+    await until(lambda: stored.sizes == [7, 1])
+
+
+async def test_many_calls_are_written_without_waiting(log: TrafficLog, stored: Store) -> None:
+    for _ in range(buffer.BATCH):
+        log.note(record())
+    await until(lambda: stored.sizes == [buffer.BATCH])
+
+
+async def test_what_comes_while_a_batch_is_written_follows_it(
+    log: TrafficLog, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffer, "FLUSH_SECONDS", 0.05)
+    stored.may_go_on.clear()
+    for _ in range(buffer.BATCH + 3):
+        log.note(record())
+        await asyncio.sleep(0)
+    for _ in range(5):
+        log.note(record())
+    stored.may_go_on.set()
+    await until(lambda: sum(stored.sizes) == buffer.BATCH + 8)
+
+
+async def test_a_database_that_is_away_costs_one_line_and_no_call_while_there_is_room(
+    log: TrafficLog, stored: Store
+) -> None:
+    stored.failure = OperationalError("away")
+    with capture_logs() as lines:
+        for _ in range(10):
+            log.note(record())
+        for _ in range(3):
+            assert not await log.flush()
+        stored.failure = None
+        assert await log.flush()
+    assert stored.sizes == [10] and log.dropped == 0
+    assert [line["event"] for line in lines] == [
+        "traffic log not written, database away",
+        "traffic log written again",
+    ]
+
+
+async def test_the_order_of_calls_survives_a_failure(log: TrafficLog, stored: Store) -> None:
+    stored.failure = OperationalError("away")
+    noted = [record() for _ in range(4)]
+    for made in noted[:2]:
+        log.note(made)
+    await log.flush()
+    for made in noted[2:]:
+        log.note(made)
+    stored.failure = None
+    await log.flush()
+    assert stored.batches == [noted]
+
+
+async def test_what_has_no_room_is_counted_and_forgotten(
+    log: TrafficLog, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffer, "MAX_WAITING", 5)
+    stored.failure = OperationalError("away")
+    for _ in range(9):
+        log.note(record())
+    assert log.dropped == 4
+    stored.failure = None
+    await log.flush()
+    assert stored.sizes == [5]
+
+
+async def test_a_batch_that_can_never_be_written_is_not_tried_again(log: TrafficLog, stored: Store) -> None:
+    stored.failure = ValueError("a row that no database takes")
+    log.note(record())
+    with capture_logs() as lines:
+        assert await log.flush()
+    assert log.dropped == 1 and lines[0]["error"] == "ValueError"
+    stored.failure = None
+    log.note(record())
+    await log.flush()
+    assert stored.sizes == [1]
+
+
+async def test_closing_writes_what_waits_and_gives_up_on_a_database_that_is_away(stored: Store) -> None:
+    log = TrafficLog()
+    log.note(record())
+    await log.close()
+    assert stored.sizes == [1]
+    log = TrafficLog()
+    log.note(record())
+    stored.failure = OperationalError("away")
+    await log.close()
+    assert log.dropped == 1
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="holds SQLite's one write lock")
+async def test_a_write_lock_that_is_held_for_long_holds_up_no_call(transactional_db: Any) -> None:
+
+    holder = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    log = TrafficLog()
+    log.note(record())
+    flushing = asyncio.ensure_future(log.flush())
+    for _ in range(100):
+        log.note(record())
+        await asyncio.sleep(0)
+    assert not flushing.done()
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert await flushing
+    await log.close()
+    assert log.dropped == 0
