@@ -63,11 +63,12 @@ def tell(tracer: Tracer, record: Record) -> None:
     context = Context() if record.trace_parent is None else record.trace_parent.context()
     method = record.method if record.method in _METHODS else _OTHER_METHOD
     route = ROUTES.get(record.door, "")
+    received = method if record.door == "passthrough" else "POST"  # an envelope is posted, whatever is in it
     server = tracer.start_span(
-        f"{'HTTP' if method == _OTHER_METHOD else method} {route}".strip(),
+        f"{'HTTP' if received == _OTHER_METHOD else received} {route}".strip(),
         context,
         SpanKind.SERVER,
-        _of_call(record, method, route),
+        _of_call(record, received, route),
         start_time=_moment(record, record.began),
     )
     if server.is_recording() and record.sent_at:
