@@ -16,7 +16,7 @@ from accounts.api.bodies import TakesChunks
 from accounts.api.negotiation import IgnoreAccept
 from accounts.api.parsers import JSONBody, require_utf8
 from accounts.api.permissions import HasPermission
-from accounts.api.throttling import PartnerThrottle
+from accounts.api.throttling import PartnerThrottle, tell_limits
 from accounts.audit import Actor
 from accounts.models import Credential, Partner
 
@@ -65,6 +65,7 @@ class PartnerView(TakesChunks):
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Content-Language", "en")
+        tell_limits(request, response)
         return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts.api import throttling
+from accounts.api import quotas
 from integrations.models import Connection
 from tests.egress.servers import replying
 from tests.factories import World
@@ -25,7 +25,7 @@ def test_a_partner_over_its_limit_waits_and_the_provider_is_not_asked(
     platform: Served, at: World, cust: Connection, provider: Serve, door: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(
-        throttling, "time", SimpleNamespace(time=lambda: 1_800_000_010.0, monotonic=time.monotonic)
+        quotas, "time", SimpleNamespace(time=lambda: 1_800_000_010.0, monotonic=time.monotonic)
     )
     upstream = provider(replying(reply(body=b"ok")))
     at.partner.requests_per_minute = 3
@@ -34,6 +34,9 @@ def test_a_partner_over_its_limit_waits_and_the_provider_is_not_asked(
     assert [made.status for made in replies] == [200] * 3 + [429] * 3
     assert problem(replies[-1].body)["code"] == "rate_limited"
     assert replies[-1].get("Retry-After") == "50"
+    assert replies[-1].all("RateLimit") == ['"default";r=0;t=50']
+    assert replies[-1].all("RateLimit-Policy") == ['"default";q=3;w=60']
+    assert not any(made.all("RateLimit") for made in replies[:3])
     assert len(upstream.requests) == 3
 
 
