@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from hubspot import HubSpot
@@ -17,36 +18,21 @@ from hubspot.crm.contacts import (
     SimplePublicObjectInput,
     SimplePublicObjectInputForCreate,
 )
+from urllib3.util.retry import Retry
 
-from tests import factories
-from tests.factories import World
-from tests.proxy.servers import Served
-from tests.sandbox.consent import code_for, exchange
+from tests.sdks.conftest import Partner
 
 pytestmark = pytest.mark.served
-IDENTIFIER = "acme & sons/42"
 
 
 @pytest.fixture
-def client(platform: Served, at: World, sandbox: Any) -> HubSpot:
-    """The client of a partner whose customer has consented at the sandbox."""
-    at.register_at(sandbox)
-    app = {
-        "clientId": at.client.client_id,
-        "clientSecret": factories.CLIENT_SECRET,
-        "redirectUrls": [at.integration.redirect_uri],
-        "scopes": list(factories.SCOPES),
-    }
-    granted = exchange(sandbox, app, code_for(sandbox, app)).json()
-    factories.connection(
-        at, IDENTIFIER, access_token=granted["access_token"], refresh_token=granted["refresh_token"]
-    )
-    host = f"http://127.0.0.1:{platform.port}/proxy/hbdev/{quote(IDENTIFIER, safe='')}"
-    return HubSpot(access_token=at.api_key, host=host)
+def client(at_hubspot: Partner) -> HubSpot:
+    made: HubSpot = at_hubspot.sdk("hubspot-api-client")["client"]
+    return made
 
 
 def test_hubspots_client_creates_gets_searches_batches_and_deletes(
-    client: HubSpot, at: World, sandbox: Any
+    client: HubSpot, at_hubspot: Partner, sandbox: Any
 ) -> None:
     contacts = client.crm.contacts
     made = contacts.basic_api.create(
@@ -91,14 +77,43 @@ def test_hubspots_client_creates_gets_searches_batches_and_deletes(
 
     arrived = sandbox.control("GET", "/_control/requests?path=/crm")
     assert arrived
-    assert at.api_key not in str(arrived)
+    assert at_hubspot.key not in str(arrived)
 
 
 def test_hubspots_client_sees_hubspots_own_errors(client: HubSpot) -> None:
     with pytest.raises(ApiException) as caught:
         client.crm.contacts.basic_api.get_by_id("does/not+exist")
     assert caught.value.status == 404
+    assert json.loads(caught.value.body)["message"] == "resource not found"
     assert "proxy-status" in {name.lower() for name in caught.value.headers}
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # in the SDK's own code
+def test_hubspots_client_uploads_a_file(client: HubSpot, sandbox: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a b.bin"
+    path.write_bytes(bytes(range(256)) * 1_000)
+    made = client.files.files_api.upload(
+        file=str(path), folder_path="/", options=json.dumps({"access": "PRIVATE"})
+    )
+    assert made.size == 256_000
+    assert sandbox.world.file_contents[made.id] == ("a b.bin", path.read_bytes())
+
+
+def test_hubspots_client_waits_as_hubspot_asks_and_tries_again(at_hubspot: Partner, sandbox: Any) -> None:
+    sandbox.control(
+        "POST",
+        "/_control/faults",
+        {
+            "match": {"path": "/crm"},
+            "status": 429,
+            "headers": {"Retry-After": "1"},
+            "body": {"status": "error"},
+        },
+    )
+    retry = Retry(total=2, status_forcelist=(429,), allowed_methods=None)
+    client = HubSpot(access_token=at_hubspot.key, host=at_hubspot.proxy_url, retry=retry)
+    assert client.crm.contacts.basic_api.get_page(limit=1) is not None
+    assert len(sandbox.control("GET", "/_control/requests?path=/crm")) == 2
 
 
 def test_hubspots_client_goes_on_after_its_token_expired(client: HubSpot, sandbox: Any) -> None:
