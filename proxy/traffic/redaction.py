@@ -39,7 +39,7 @@ _PARENTS = _words(
 _MAX_DECODINGS = 4
 _MAX_KEPT_VALUE = 200
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}").search
-_PLAIN_SEGMENT = re.compile(r"[A-Za-z]{0,15}|v?[0-9.]{1,15}").fullmatch
+_PLAIN = re.compile(r"[A-Za-z]{0,15}|v?[0-9.]{1,15}").fullmatch
 _PLAIN_NAME = re.compile(r"\$?[A-Za-z][A-Za-z0-9_.\[\]-]{0,39}").fullmatch
 _EMAIL = re.compile(r"[^/]@[^/]").search
 _TELEPHONE = re.compile(r"\+[0-9][0-9 ().-]{5,}").search
@@ -61,7 +61,7 @@ def path(raw: str) -> str:
     kept: list[str] = []
     parent = ""
     for segment in raw.split("/"):
-        if _PLAIN_SEGMENT(segment) and parent not in _PARENTS:
+        if _PLAIN(segment) and parent not in _PARENTS:
             kept.append(segment)
             parent = segment.lower()
             continue
@@ -79,10 +79,11 @@ def query(raw: str) -> str:
 
 def _pair(pair: str) -> str:
     name, _, value = pair.partition("=")
-    decoded = _decoded(name)
-    if not _PLAIN_NAME(decoded) or _is_suspicious(decoded):
+    is_plain = name in HARMLESS or (name != "" and name.isalpha() and _PLAIN(name) is not None)
+    decoded = name if is_plain else _decoded(name)
+    if not is_plain and (not _PLAIN_NAME(decoded) or _is_suspicious(decoded)):
         return MASK
-    if not value:
+    if not value or (name in HARMLESS and _PLAIN(value)):
         return pair
     is_kept = (
         decoded.lower() in HARMLESS and len(value) <= _MAX_KEPT_VALUE and not _is_suspicious(_decoded(value))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, models
 
@@ -98,37 +99,34 @@ def entry_rows(records: Iterable[Record]) -> list[Row]:
 
 def hour_rows(records: Iterable[Record]) -> list[Row]:
     """What the calls add to each hour, in one order everywhere, so that processes cannot wait for each other."""
-    hours: dict[tuple[str, str, str, int], list[Any]] = {}
+    hours: dict[tuple[UUID | None, int, str, int], list[Any]] = {}
     for record in records:
-        hour = int(_ended_at(record)) // 3600 * 3600
-        partner = NOBODY if record.partner_id is None else record.partner_id
         key = (
-            partner.hex,
-            f"{datetime.fromtimestamp(hour, UTC):%Y-%m-%d %H:%M:%S+00:00}",
-            _slug(record),
+            record.partner_id,
+            int(record.began_at + record.ended - record.began) // 3600,
+            record.slug if record.provider_id else "",
             record.status // 100,
         )
         sums = hours.get(key)
         if sums is None:
             sums = hours[key] = [0] * len(_SUMS)
-        milliseconds = record.seconds * 1000
-        added = (
-            1,
-            record.code != "",
-            record.retries,
-            record.is_refreshed,
-            record.request_bytes,
-            record.reply_bytes,
-            milliseconds,
-        )
-        for place, value in enumerate(added):
-            sums[place] += value
+        milliseconds = (record.ended - record.began) * 1000
+        sums[0] += 1
+        sums[1] += record.code != ""
+        sums[2] += record.retries
+        sums[3] += record.is_refreshed
+        sums[4] += record.request_bytes
+        sums[5] += record.reply_bytes
+        sums[6] += milliseconds
         sums[_FIRST_BUCKET + bisect_left(BUCKETS, milliseconds)] += 1
-    return [(hex_id(_epoch(key[1]), os.urandom(10)), *key, *sums) for key, sums in sorted(hours.items())]
+    return sorted((_hour_row(*key, sums) for key, sums in hours.items()), key=lambda row: row[1:5])
 
 
-def _epoch(hour: str) -> float:
-    return datetime.fromisoformat(hour).timestamp()
+def _hour_row(partner_id: UUID | None, hour: int, slug: str, status_class: int, sums: list[Any]) -> Row:
+    began_at = hour * 3600
+    moment = f"{datetime.fromtimestamp(began_at, UTC):%Y-%m-%d %H:%M:%S}+00:00"
+    partner = NOBODY if partner_id is None else partner_id
+    return hex_id(began_at, os.urandom(10)), partner.hex, moment, slug[:64], status_class, *sums
 
 
 def _ended_at(record: Record) -> float:
