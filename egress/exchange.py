@@ -82,6 +82,8 @@ class Exchange:
                     break
                 if message.code == 101:
                     raise InvalidReply(f"{self.host} switched protocols without being asked to.")
+            if not _is_undone_here(message.headers):
+                raise InvalidReply(f"{self.host} sent a transfer coding that it was not asked for.")
         except BaseException as error:  # noqa: BLE001 - raised again by the next line
             raise self.failed(error, has_headers=False) from None
         self._stop_timer()
@@ -281,6 +283,13 @@ class AsyncResponse:
     async def aclose(self) -> None:
         """Close the socket at once unless the reply was complete; may be called more than once."""
         self._exchange.abort()
+
+
+def _is_undone_here(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether the content comes without a transfer coding but chunked: another would stay on it, unnamed."""
+    return "Transfer-Encoding" not in headers or [
+        coding.strip().lower() for coding in headers.getall("Transfer-Encoding")
+    ] == ["chunked"]
 
 
 def _announces_content(headers: CIMultiDictProxy[str]) -> bool:

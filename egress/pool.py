@@ -18,7 +18,6 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EMPTY_PAYLOAD
 from yarl import URL
 
 from egress import conf, resolver, upstream_map
@@ -51,6 +50,7 @@ class Exchanges(ResponseHandler):
         self.has_received = False
         self.is_idle = True
         self._first_segment = b""
+        self._has_eof = False
 
     def begin(self, *, has_no_content: bool) -> None:
         """Get ready for the next reply; has_no_content for HEAD."""
@@ -65,6 +65,19 @@ class Exchanges(ResponseHandler):
             max_field_size=_MAX_LINE_BYTES,
             max_headers=_MAX_FIELDS,
         )
+
+    def eof_received(self) -> None:
+        self._has_eof = True
+        super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """A reply that ends with its connection is whole only when the server said so, with a FIN or, in TLS,
+        a closure alert (RFC 9112 section 9.8); aiohttp takes any end for one."""
+        payload = self._payload
+        if (exc is not None or not self._has_eof) and payload is not None and not payload.is_eof():
+            payload.set_exception(aiohttp.ClientPayloadError("the connection broke"))
+            self._parser = None
+        super().connection_lost(exc)
 
     def close(self) -> None:
         self._wake_reader()
@@ -100,24 +113,40 @@ class Exchanges(ResponseHandler):
         super().set_exception(exc, *args)
 
     def _drop_rogue_content(self) -> bool:
-        """Save a reply that must have no content and was sent with some, in the same segment.
+        """Save a reply that was sent with more content than it can have, all of it in its first segment.
 
-        The parser takes the content for a second reply and loses the first. The connection is closed.
+        The parser takes what is too much for a second reply and loses the first. The connection is closed.
         """
-        head, end, rogue = self._first_segment.partition(b"\r\n\r\n")
+        head, end, content = self._first_segment.partition(b"\r\n\r\n")
         self._first_segment = b""
-        if not end or not rogue:
+        length = 0 if self._skip_payload else _stated_length(head)
+        if not end or length is None or length >= len(content):
             return False
-        parser = HttpResponseParser(self, self._loop, READ_BUFFER_BYTES, response_with_body=False)
+        with_content = not self._skip_payload
+        parser = HttpResponseParser(
+            self, self._loop, READ_BUFFER_BYTES, response_with_body=with_content, auto_decompress=False
+        )
         try:
-            messages, _, _ = parser.feed_data(head + end)
+            messages, _, _ = parser.feed_data(head + end + content[:length])
         except HttpProcessingError:
             return False
-        if len(messages) != 1 or not (self._skip_payload or messages[0][0].code in (204, 304)):
+        if len(messages) != 1 or not messages[0][1].is_eof():
             return False
         self.force_close()
-        self.feed_data((messages[0][0], EMPTY_PAYLOAD))
+        self.feed_data(messages[0])
         return True
+
+
+def _stated_length(head: bytes) -> int | None:
+    """How long the content of a reply can be at most, by its header section; None when that does not tell."""
+    status_line, *lines = head.split(b"\r\n")
+    if status_line[9:12] in (b"204", b"304"):
+        return 0
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length" and value.strip().isdigit():
+            return int(value)
+    return None
 
 
 class _CheckedResolver(AbstractResolver):
