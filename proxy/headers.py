@@ -31,7 +31,8 @@ _NEVER_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"set-cookie2", b"patchbay-reque
 _REMOVED = b"[removed]"
 #: a shorter token would be found where it is not meant
 _SHORTEST_SOUGHT = 8
-_NO_LENGTH_STATUS_CODES = frozenset({204, 304})
+#: that of a 304 is what a 200 would have (RFC 9110 section 8.6)
+_NO_LENGTH_STATUS_CODES = frozenset({204})
 _VIA: Field = (b"via", b"1.1 patchbay")
 
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts.api.problems import Problem, invalid
 from proxy.credentials import Field
 from proxy.headers import RequestFields
+from proxy.protocol import CONNECTION
 from proxy.record import Record
 
 Message = Mapping[str, Any]
@@ -56,13 +57,24 @@ class Incoming:
             self.source.end()
 
 
+class PartnerConnection(Protocol):
+    """What a server that knows more than ASGI says tells of a partner's connection (protocol.BoundedProtocol).
+
+    when_lost is called once when it ends.
+    """
+
+    is_lost: bool
+    when_lost: Callable[[], None] | None
+
+
 class ReceivedContent:
     """Content that comes through ASGI messages. Once it is over, others may read the channel."""
 
-    __slots__ = ("_receive", "is_over", "when_over")
+    __slots__ = ("_receive", "connection", "is_over", "when_over")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, connection: PartnerConnection | None = None) -> None:
         self._receive = receive
+        self.connection = connection
         self.is_over = False
         self.when_over: Callable[[], None] | None = None
 
@@ -159,8 +171,9 @@ def _too_large(max_bytes: int) -> Problem:
 class Watch:
     """Cancels the task that made it when the partner hangs up.
 
-    Looking takes a task of its own, which costs as much as a tenth of a warm call, so it begins only when a
-    call is not over soon, and never while the content is still being received: that is noticed there.
+    A server that tells of it itself is asked to, from the beginning. With others, looking takes a task of its
+    own, which costs as much as a tenth of a warm call, so it begins only when a call is not over soon, and never
+    while the content is still being received: that is noticed there.
     """
 
     __slots__ = ("_handle", "_source", "_task", "_watched", "has_gone")
@@ -176,6 +189,12 @@ class Watch:
         """Look from then on, or as soon after as the content has been received."""
         if self._source is None or self._task is not None:
             return
+        connection = self._source.connection
+        if connection is not None:
+            connection.when_lost = self._lost
+            if connection.is_lost:
+                self._lost()
+            return
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -188,7 +207,11 @@ class Watch:
 
     def stop(self) -> None:
         """Look no more. A cancellation that is already under way is not taken back."""
-        self._source = None
+        source, self._source = self._source, None
+        if source is not None and source.connection is not None:
+            if source.connection.when_lost == self._lost:
+                source.connection.when_lost = None
+            return
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -199,7 +222,10 @@ class Watch:
     async def _look(self, source: ReceivedContent) -> None:
         while not await source.is_disconnected():
             pass
-        if self._source is not None and self._watched is not None:
+        self._lost()
+
+    def _lost(self) -> None:
+        if self._source is not None and self._watched is not None and not self.has_gone:
             self.has_gone = True
             self._watched.cancel()
 
@@ -211,7 +237,7 @@ def of_scope(scope: Mapping[str, Any], receive: Receive) -> Incoming:
         scope["raw_path"],
         scope["query_string"],
         scope["headers"],
-        ReceivedContent(receive),
+        ReceivedContent(receive, scope.get(CONNECTION)),
     )
 
 

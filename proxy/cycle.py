@@ -1,0 +1,107 @@
+"""One request and its reply on a partner's connection: uvicorn's, with the reply's header section as it was given."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Awaitable
+from itertools import chain
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+
+_EMPTY_STATUS_CODES = frozenset({204, 304})
+_RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+
+
+class ExactCycle(RequestResponseCycle):
+    """Sends any field value that holds no line break and no null byte, a 304 with its length, and no chunks to a
+    partner that speaks HTTP/1.0: to it the end of the connection is the end of the content, a reset a broken one.
+    """
+
+    _ends_with_connection = False
+
+    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # of the same coroutine
+        if not self.response_started:
+            return self._start(message)
+        if self._ends_with_connection:
+            return self._send_until_closed(message)
+        return super().send(message)
+
+    async def _start(self, message: Any) -> None:
+        if message["type"] != "http.response.start":
+            raise RuntimeError("The reply's content comes before its header section.")
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        status: int = message["status"]
+        head = self._head(status, message.get("headers", ()))
+        self.response_started = True
+        if self.access_log:
+            shown = get_path_with_query_string(self.scope)
+            version, who = self.scope["http_version"], get_client_addr(self.scope)
+            self.access_logger.info(
+                '%s - "%s %s HTTP/%s" %d', who, self.scope["method"], shown, version, status
+            )
+        self.transport.write(head)
+
+    def _head(self, status: int, fields: Any) -> bytes:
+        """Status line and header section. Raises RuntimeError for a value that would end its line."""
+        parts = [STATUS_LINE[status]]
+        closes = length = None
+        for name, value in chain(self.default_headers, fields):
+            name = name.lower()
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                self.chunked_encoding = True
+            elif name == b"connection" and b"close" in value.lower():
+                closes = True
+            parts.append(b"%b: %b\r\n" % (name, value))
+        is_empty = status in _EMPTY_STATUS_CODES or self.scope["method"] == "HEAD"
+        if self.waiting_for_100_continue:
+            # Whether the content comes after all cannot be told: nothing on this connection can be trusted.
+            self.keep_alive = self.waiting_for_100_continue = False
+        if length is not None or is_empty:
+            self.chunked_encoding = False
+            self.expected_content_length = 0 if is_empty else length or 0
+        elif self.scope["http_version"] == "1.0":
+            self._end_with_connection()
+        elif not self.chunked_encoding:
+            self.chunked_encoding = True
+            parts.append(b"transfer-encoding: chunked\r\n")
+        if closes:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        head = b"".join(parts)
+        lines = len(parts)
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+            raise RuntimeError("A header field of the reply contains a line break or a null byte.")
+        return head
+
+    def _end_with_connection(self) -> None:
+        self._ends_with_connection = True
+        self.keep_alive = False
+        self._when_closed(_RESET_WHEN_CLOSED)
+
+    async def _send_until_closed(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected or self.response_complete:
+            return
+        self.transport.write(message.get("body", b""))
+        if not message.get("more_body", False):
+            self._when_closed(_END_WHEN_CLOSED)
+            self.response_complete = True
+            self.message_event.set()
+            self.transport.close()
+            self.on_response()
+
+    def _when_closed(self, linger: bytes) -> None:
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
