@@ -295,3 +295,10 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 TRAFFIC_LOG = env.str("TRAFFIC_LOG", default="all")
 TRAFFIC_DAYS = env.int("TRAFFIC_DAYS", default=30)
 TRAFFIC_HOUR_DAYS = 400
+
+# --- calls that are made later (docs/receipts.md) -------------------------------------------------------
+# Made at once by one worker process; each may hold 10 MiB.
+RECEIPTS_AT_ONCE = env.int("RECEIPTS_AT_ONCE", default=32)
+RECEIPT_KEPT_BYTES = env.int("RECEIPT_KEPT_BYTES", default=1073741824)
+CELERY_BEAT_SCHEDULE["run-receipts"] = {"task": "proxy.tasks.sweep_receipts", "schedule": 30.0}
+SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["ReceiptState"] = "proxy.models.receipt.State"  # type: ignore[index]

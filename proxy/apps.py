@@ -8,4 +8,4 @@ class ProxyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from proxy import problems  # noqa: F401 (registering)
+        from proxy import problems, tasks  # noqa: F401 (registering)

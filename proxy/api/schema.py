@@ -6,8 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+    inline_serializer,
+)
 from rest_framework import serializers
+
+from proxy.models.receipt import State
 
 #: the partner's credential, as everywhere; the schemes are described once, with PartnerAuthentication
 _AUTH: list[Any] = [{"bearer": []}, {"basic": []}]
@@ -48,6 +56,13 @@ _TIMES = [
         description="Seconds until the response header section, at most 120.",
     ),
 ]
+_PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="respond-async: make the call later and answer 202 (RFC 7240); with wait=10, only if the reply "
+    "has not come within 10 seconds.",
+)
 _SLUG = OpenApiParameter("app_slug", str, OpenApiParameter.PATH, description="Names the integration.")
 _PATH = [
     _SLUG,
@@ -75,6 +90,17 @@ class EnvelopeSerializer(serializers.Serializer[Any]):
         required=False, help_text="A string is sent as it is, another value as the JSON that was written."
     )
     bodyBase64 = serializers.CharField(required=False, help_text="Instead of body, for bytes.")
+
+
+@extend_schema_serializer(component_name="TakenIn")
+class TakenInSerializer(serializers.Serializer[Any]):
+    """The receipt of a call that is made later."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(State.choices)
+    createdAt = serializers.DateTimeField()
+    expiresAt = serializers.DateTimeField()
+    url = serializers.URLField(help_text="Where to ask what came of it.")
 
 
 class StackGoRequestSerializer(serializers.Serializer[Any]):
@@ -119,11 +145,14 @@ envelope = extend_schema(
     operation_id="proxy_envelope",
     tags=["proxy"],
     summary="One request to a provider, as JSON",
-    description="The reply is the provider's own status, header fields and bytes.",
+    description="The reply is the provider's own status, header fields and bytes; with Prefer, a receipt.",
     auth=_AUTH,
-    parameters=[_SLUG, *_TIMES],
+    parameters=[_SLUG, *_TIMES, _PREFER],
     request=EnvelopeSerializer,
-    responses={(200, "*/*"): _PROVIDERS_REPLY},
+    responses={
+        (200, "*/*"): _PROVIDERS_REPLY,
+        202: OpenApiResponse(TakenInSerializer, description="Taken in; Location names the receipt."),
+    },
 )
 stackgo = extend_schema(
     tags=["stackgo"],

@@ -15,11 +15,12 @@ from rest_framework.views import APIView
 from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
+from accounts.api.quotas import quotas
 from accounts.api.throttling import PartnerThrottle
 from accounts.models.partner import Permission
-from proxy import controls, headers, incoming, lookups, stackgo
+from proxy import controls, headers, incoming, lookups, routes, stackgo
 from proxy import plane as planes
-from proxy.api import schema
+from proxy.api import later, schema
 from proxy.api.authentication import Admission, ProxyAuthentication, attach
 from proxy.controls import Controls
 from proxy.credentials import ONLY_AUTHORIZATION, Presented
@@ -31,6 +32,7 @@ from proxy.incoming import Incoming
 from proxy.passthrough import passthrough_route
 from proxy.plane import DataPlane
 from proxy.problems import refusal
+from proxy.receipts import preference
 from proxy.record import PARTNER_GONE
 from proxy.replies import ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
@@ -100,7 +102,10 @@ class ProxyView(APIView):
         generation = self.plane.cache.generation()
         known = None if presented is None else await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
-        if known is None or known.partner.requests_per_minute is None:
+        if known is not None:
+            await self.plane.limits.turn(known.partner.pk)
+        limit = None if known is None else known.partner.requests_per_minute
+        if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
             self.initial(self.request)
         else:
             await self.plane.reads.run(self.initial, self.request)
@@ -167,20 +172,19 @@ class EnvelopedView(ProxyView):
         self.received.record.slug = slug
         fields = headers.sort_request(self.received.fields, ONLY_AUTHORIZATION)
         caller = await self.admit(fields.presented)
-        here = self.plane
-        if here.envelopes >= planes.MAX_ENVELOPES:
+        partner, places = caller.partner.pk, self.plane.limits.envelopes
+        if not places.take(partner):
             raise Problem(
                 "saturated",
-                f"{planes.MAX_ENVELOPES} envelopes are in flight here. Try again, or use the passthrough.",
+                f"{places.total} envelopes are in flight here. Try again, or use the passthrough.",
                 {"retryAfter": _SATURATED_RETRY_SECONDS},
             )
-        here.envelopes += 1
         try:
             reply = await self._forwarded(caller, fields, slug)
         except BaseException:
-            here.envelopes -= 1
+            places.give_back(partner)
             raise
-        reply.on_close(lambda: _one_less(here))
+        reply.on_close(lambda: places.give_back(partner))
         return reply
 
     async def _forwarded(self, caller: Caller, fields: RequestFields, slug: str) -> Reply:
@@ -191,9 +195,13 @@ class EnvelopedView(ProxyView):
         else:
             envelope = self.parse(content, slug=slug)
         route = await self.route(caller, envelope.selector, asked)
+        return await self.answered(caller, route, envelope, self._call(route, envelope, asked))
+
+    def _call(self, route: Route, envelope: Envelope, asked: Controls) -> Call:
+        """The call that the envelope tells. Raises Problem for a destination that is not allowed."""
         record = self.received.record
         record.method, record.request_bytes = envelope.method, len(envelope.body or b"")
-        call = Call(
+        return Call(
             envelope.method,
             envelope.target(route.destination, route.places),
             envelope.sent_fields(route.places),
@@ -203,6 +211,9 @@ class EnvelopedView(ProxyView):
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
         )
+
+    async def answered(self, caller: Caller, route: Route, envelope: Envelope, call: Call) -> Reply:
+        """Make the call."""
         reply = await forward(self.plane, route, call)
         if envelope.method == "HEAD":
             reply.says_it_is_empty()
@@ -214,10 +225,6 @@ class EnvelopedView(ProxyView):
         if made is not reply:
             await reply.close()
         return made
-
-
-def _one_less(here: DataPlane) -> None:
-    here.envelopes -= 1
 
 
 class EnvelopeView(EnvelopedView):
@@ -234,6 +241,25 @@ class EnvelopeView(EnvelopedView):
 
     def parse(self, content: bytes, *, slug: str) -> Envelope:
         return parse_envelope(content, slug=slug)
+
+    async def route(self, caller: Caller, selector: Selector, asked: Controls) -> Route:
+        """A call that is made later needs a connection that may be used now, and no fresh token."""
+        if not preference.read(self.received.fields).respond_async:
+            return await super().route(caller, selector, asked)
+        return await self.plane.reads.run(routes.resolve, caller.credential, selector)
+
+    async def answered(self, caller: Caller, route: Route, envelope: Envelope, call: Call) -> Reply:
+        preferred = preference.read(self.received.fields)
+        if not preferred.respond_async:
+            return await super().answered(caller, route, envelope, call)
+        return await later.answer(
+            self.plane,
+            caller.credential,
+            route.connection_id,
+            envelope=envelope,
+            call=call,
+            preferred=preferred,
+        )
 
 
 class StackGoView(EnvelopedView):

@@ -63,6 +63,7 @@ class Receipt(models.Model):
         null=True, blank=True, help_text="Of the provider's reply, or of the problem that stands for it."
     )
     code = models.CharField(max_length=40, blank=True, help_text="Of a problem that was ours.")
+    kept_bytes = models.PositiveBigIntegerField(default=0, help_text="Of content, before it was sealed.")
     tries = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)

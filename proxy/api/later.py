@@ -1,0 +1,83 @@
+"""The answer to a call that prefers to be made later: 202 with a receipt, or the reply if it comes soon."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from django.http import JsonResponse
+
+from accounts import request_context
+from accounts.models import Credential
+from proxy import tasks
+from proxy.envelope import Envelope
+from proxy.models import Receipt
+from proxy.models.receipt import State
+from proxy.plane import DataPlane
+from proxy.receipts import contents, intake, shown
+from proxy.receipts.contents import StoredReply, StoredRequest
+from proxy.receipts.preference import Preference
+from proxy.replies import Reply, ours
+from proxy.sending import Call
+
+_FIRST_RETRY_SECONDS = 1
+_FIRST_LOOK_SECONDS = 0.05
+_LONGEST_LOOK_SECONDS = 0.5
+
+
+async def answer(
+    plane: DataPlane,
+    credential: Credential,
+    connection_id: UUID,
+    *,
+    envelope: Envelope,
+    call: Call,
+    preferred: Preference,
+) -> Reply:
+    """Take the call in, and wait for it as long as the caller would rather. Raises what intake.take_in raises."""
+    request = StoredRequest(envelope.url, envelope.fields, envelope.body, call.retries, call.timeout_seconds)
+    receipt = await plane.reads.run(_taken_in, credential, connection_id, request, call)
+    stored = (
+        await _waited_for(plane, receipt, seconds=preferred.wait_seconds) if preferred.wait_seconds else None
+    )
+    if stored is not None:
+        return Reply(stored.status, stored.fields, content=stored.content)
+    return _accepted(receipt, request_id=call.request_id, preferred=preferred)
+
+
+def _taken_in(credential: Credential, connection_id: UUID, request: StoredRequest, call: Call) -> Receipt:
+    receipt = intake.take_in(credential, connection_id, request, call=call)
+    tasks.run_soon()
+    return receipt
+
+
+async def _waited_for(plane: DataPlane, receipt: Receipt, *, seconds: float) -> StoredReply | None:
+    clock = asyncio.get_running_loop().time
+    ends, pause = clock() + seconds, _FIRST_LOOK_SECONDS
+    while (left := ends - clock()) > 0:
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_LOOK_SECONDS)
+        state = await plane.reads.run(_state_of, receipt.pk)
+        if state in (State.COMPLETED, State.FAILED):
+            return await plane.reads.run(contents.reply_of, receipt.pk)
+        if state not in (State.PENDING, State.RUNNING):
+            return None
+    return None
+
+
+def _state_of(receipt_id: UUID) -> str | None:
+    return Receipt.objects.filter(pk=receipt_id).values_list("state", flat=True).first()
+
+
+def _accepted(receipt: Receipt, *, request_id: str, preferred: Preference) -> Reply:
+    response = JsonResponse(shown.receipt_data(receipt), status=202)
+    waited = f", wait={preferred.wait_seconds}" if preferred.wait_seconds else ""
+    for name, value in {
+        "Location": f"{shown.PATH}{receipt.pk}",
+        "Preference-Applied": f"respond-async{waited}",
+        "Retry-After": str(_FIRST_RETRY_SECONDS),
+        "Cache-Control": "no-store",
+        request_context.REQUEST_ID_HEADER: request_id,
+    }.items():
+        response.headers[name] = value
+    return ours(response)

@@ -1,0 +1,54 @@
+"""When receipts go: 24 hours after they were made, when the connection ends, or when the partner says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.functions import Now
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from accounts import purging
+from accounts.api.problems import Problem
+from accounts.models import AuditEntry
+from integrations.models.connection import Status
+from proxy.models import Receipt, ReceiptPart
+from proxy.models.receipt import OPEN, State
+from proxy.receipts import outcomes
+from proxy.receipts.outcomes import Outcome
+
+#: what holds a provider's reply
+_HOLDING = (State.COMPLETED, State.RESULT_TOO_LARGE)
+_ENDED = f"connection.{Status.DISCONNECTED.value}"
+
+
+def purge(limit: int) -> int:
+    """Delete what has expired: at most limit rows, content first."""
+    expired = ReceiptPart.objects.filter(receipt__expires_at__lte=Now()).order_by("receipt__expires_at")
+    parts = purging.delete_some(expired, limit)
+    empty = Receipt.objects.filter(expires_at__lte=Now(), parts=None).order_by("expires_at")
+    return parts + (purging.delete_some(empty, limit - parts) if parts < limit else 0)
+
+
+@receiver(post_save, sender=AuditEntry, dispatch_uid="receipts of an ended connection")
+def expire_with_connection(instance: AuditEntry, *, created: bool, **_: Any) -> None:
+    """A connection that ends takes its customer's data along: in the same transaction, which this is called in.
+
+    What is still to be made ends by itself, as refused.
+    """
+    if created and instance.action == _ENDED:
+        held = Receipt.objects.filter(connection=instance.object_id, state__in=_HOLDING)
+        held.update(expires_at=Now())
+
+
+def cancel(receipt: Receipt) -> None:
+    """Call off what has not begun, and delete what is over. Raises Problem (conflict) for what is under way."""
+    pending = Receipt.objects.filter(state=State.PENDING)
+    if outcomes.end(receipt, Outcome(State.CANCELLED), only_if=pending):
+        return
+    deleted, _ = Receipt.objects.filter(pk=receipt.pk).exclude(state__in=OPEN).delete()
+    if not deleted and Receipt.objects.filter(pk=receipt.pk).exists():
+        raise Problem("conflict", "The call is under way. Delete the receipt when it has ended.")
+
+
+purging.register("receipts", purge)

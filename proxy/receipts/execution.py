@@ -1,0 +1,189 @@
+"""Making the call of a receipt, as any other call is made, on the data plane's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from django.db import DatabaseError
+from django.utils import timezone
+
+from accounts import request_context
+from accounts.api import problems
+from accounts.api.problems import Problem
+from accounts.models import Credential
+from accounts.models.partner import Permission
+from proxy import routes
+from proxy.envelope import Envelope
+from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, Call, forward, header_timeout
+from proxy.models.receipt import State
+from proxy.plane import DataPlane
+from proxy.receipts import claims, contents, outcomes
+from proxy.receipts.claims import Claim
+from proxy.receipts.contents import StoredReply, StoredRequest
+from proxy.receipts.outcomes import MAX_RESULT_BYTES, Outcome
+from proxy.record import COMPLETED, Record
+from proxy.replies import Reply
+from proxy.routes import Route
+from proxy.selectors import Selector
+
+log = structlog.get_logger(__name__)
+
+#: our own refusals that pass: the call is put off, unless it has waited for so long
+_PASSING = frozenset({"saturated", "rate_limited", "circuit_open", "refresh_unavailable"})
+PATIENCE = timedelta(minutes=15)
+_LONGEST_PAUSE_SECONDS = 60.0
+_STORE_TRIES = 5
+
+
+class _ClaimLost(Exception):
+    """Another process holds the receipt, or it is gone: nothing is sent, nothing is stored."""
+
+
+async def make(plane: DataPlane, claimed: Claim) -> None:
+    """Make the call and store what came of it. Cancelled before anything was sent, it hands the receipt back.
+
+    Raises nothing but CancelledError, and what storing raises in the end.
+    """
+    receipt = claimed.receipt
+    context = request_context.enter(receipt.request_id, None)
+    record = _record_of(plane, claimed)
+    try:
+        outcome = await _outcome(plane, claimed, record)
+        if outcome is not None:
+            await _store(plane, claimed, outcome)
+    except _ClaimLost:
+        log.warning("receipt left to another process", receipt=str(receipt.pk))
+    except asyncio.CancelledError:
+        await plane.reads.run(claims.hand_back, claimed)
+        raise
+    finally:
+        request_context.leave(context)
+
+
+def _record_of(plane: DataPlane, claimed: Claim) -> Record:
+    receipt = claimed.receipt
+    record = Record(receipt.method)
+    record.request_id, record.door, record.slug = receipt.request_id, "envelope", receipt.integration.slug
+    record.partner_id, record.credential_id = receipt.partner_id, receipt.credential_id
+    record.observers = plane.observers
+    return record
+
+
+async def _outcome(plane: DataPlane, claimed: Claim, record: Record) -> Outcome | None:
+    """What came of it; None when the call was put off."""
+    try:
+        return await _called(plane, claimed, record)
+    except _ClaimLost:
+        raise
+    except Exception as error:  # noqa: BLE001 (answered as the view answers it)
+        problem = problems.from_exception(error)
+        # The forwarder notes the moment at which it begins to send: before it, nothing has left.
+        if problem is not None and not record.sent_at and _may_wait(claimed, problem):
+            pause = min(float(problem.members.get("retryAfter", 1)), _LONGEST_PAUSE_SECONDS)
+            await plane.reads.run(claims.defer, claimed, seconds=pause)
+            return None
+        outcome = outcomes.of_error(error, request_id=claimed.receipt.request_id, record=record)
+        record.status = 0 if outcome.reply is None else outcome.reply.status
+        record.end(COMPLETED)
+        return outcome
+
+
+def _may_wait(claimed: Claim, problem: Problem) -> bool:
+    return problem.code in _PASSING and timezone.now() - claimed.receipt.created_at < PATIENCE
+
+
+async def _called(plane: DataPlane, claimed: Claim, record: Record) -> Outcome:
+    """Raises what any call may raise, and _ClaimLost."""
+    route, request = await plane.reads.run(_prepared, claimed)
+    record.connection_id, record.provider_id = route.connection_id, route.provider.id
+    if route.fresh_seconds(now := timezone.now()) <= 0:
+        route.token = await plane.refreshes.renewed(
+            route.connection_id,
+            route.token,
+            provider_id=route.provider.id,
+            wait_seconds=min(header_timeout(route, request.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+            now=now,
+        )
+    call = _call(claimed, route, request, record)
+    claimed.is_sending = True
+    if not await plane.reads.run(claims.mark_sent, claimed):
+        raise _ClaimLost
+    reply = await forward(plane, route, call)
+    try:
+        if call.method == "HEAD":
+            reply.says_it_is_empty()
+        content = await _content(reply.belongs_to(record))
+    finally:
+        await reply.close()
+    if content is None:
+        return Outcome(State.RESULT_TOO_LARGE, StoredReply(reply.status, reply.fields))
+    return Outcome(State.COMPLETED, StoredReply(reply.status, reply.fields, content))
+
+
+def _prepared(claimed: Claim) -> tuple[Route, StoredRequest]:
+    """Everything that is asked of a call is asked again: the partner, its credential and the customer may have
+    changed their minds."""
+    receipt = claimed.receipt
+    live = Credential.objects.live(timezone.now()).select_related("partner")
+    credential = live.filter(pk=receipt.credential_id).first()
+    if credential is None:
+        raise Problem(
+            "not_authenticated", "The credential has expired or was revoked since the call was taken in."
+        )
+    if Permission.PROXY not in credential.permissions:
+        raise Problem("permission_denied", f"The credential lacks the permission {str(Permission.PROXY)!r}.")
+    route = routes.resolve(credential, _selector(claimed))
+    request = contents.request_of(receipt.pk)
+    if request is None:
+        raise _ClaimLost
+    return route, request
+
+
+def _selector(claimed: Claim) -> Selector:
+    receipt = claimed.receipt
+    return Selector(receipt.integration.slug, None, receipt.connection_id, None)
+
+
+def _call(claimed: Claim, route: Route, request: StoredRequest, record: Record) -> Call:
+    """The call, its destination proved anew. Raises Problem."""
+    receipt = claimed.receipt
+    envelope = Envelope(_selector(claimed), receipt.method, request.url, request.fields, request.body)
+    record.request_bytes = len(request.body or b"")
+    return Call(
+        receipt.method,
+        envelope.target(route.destination, route.places),
+        envelope.sent_fields(route.places),
+        receipt.request_id,
+        record,
+        content=request.body,
+        timeout_seconds=request.timeout_seconds,
+        retries=request.retries,
+    )
+
+
+async def _content(reply: Reply) -> bytes | None:
+    """All of the content, or None as soon as it is longer than is kept. Raises EgressError when it breaks off."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in reply.chunks():
+        size += len(chunk)
+        if size > MAX_RESULT_BYTES:
+            return None
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _store(plane: DataPlane, claimed: Claim, outcome: Outcome) -> None:
+    """Try more than once: what is lost here is nowhere else."""
+    for tries in range(_STORE_TRIES):
+        try:
+            if not await plane.reads.run(outcomes.finish, claimed, outcome):
+                raise _ClaimLost
+            return
+        except DatabaseError as error:
+            if tries == _STORE_TRIES - 1:
+                raise
+            log.warning("result not stored yet", receipt=str(claimed.receipt.pk), error=type(error).__name__)
+        await asyncio.sleep(2.0**tries)
