@@ -35,14 +35,17 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     record.connection_id, record.provider_id = route.connection_id, route.provider.id
     record.host, record.path, record.query = target.host, target.raw_path, target.raw_query or ""
     ticket = plane.limits.enter(route, call)
-    record.sent_at = perf_counter()
     try:
+        if ticket.must_wait:
+            await ticket.admitted()
+        record.sent_at = perf_counter()
         reply = await _forwarded(plane, route, call, ticket)
     except BaseException as error:
         ticket.failed(error)
         ticket.leave()
         raise
     reply.on_close(ticket.leave)
+    reply.pace = ticket.piece
     return reply
 
 

@@ -18,6 +18,8 @@ from proxy.record import Record
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+#: awaited before a piece of content of that many bytes, so that partners take turns
+Pace = Callable[[int], Awaitable[None]]
 
 #: content up to this length is kept, so that a call can be repeated after a refresh
 KEPT_BYTES = 262_144
@@ -113,19 +115,28 @@ class DjangoContent:
 
 
 class KeptContent:
-    """Streams content and keeps it while it is short. `whole` is all of it once it has passed, else None."""
+    """Streams content and keeps it while it is short. `whole` is all of it once it has passed, else None.
 
-    def __init__(self, source: Source, record: Record) -> None:
+    max_bytes: more raises Problem (content_too_large); 0 is no limit.
+    """
+
+    def __init__(self, source: Source, record: Record, *, max_bytes: int = 0) -> None:
         self._source = source
         self._record = record
+        self._max_bytes = max_bytes
+        self.pace: Pace | None = None
         self._parts: list[bytes] | None = []
         self._size = 0
         self.whole: bytes | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._source.chunks():
+            if self.pace is not None:
+                await self.pace(len(chunk))
             self._size += len(chunk)
             self._record.request_bytes = self._size
+            if self._max_bytes and self._size > self._max_bytes:
+                raise beyond_passthrough(self._max_bytes)
             if self._parts is not None:
                 self._parts.append(chunk)
                 if self._size > KEPT_BYTES:
@@ -157,6 +168,13 @@ async def read_content(received: Incoming, fields: RequestFields, *, max_bytes: 
     except TimeoutError:
         raise invalid("body", "The content did not arrive in time.") from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def beyond_passthrough(max_bytes: int) -> Problem:
+    """The refusal of content longer than PROXY_MAX_BODY_BYTES."""
+    return Problem(
+        "content_too_large", f"At most {max_bytes:,} bytes go through here.", {"maxBytes": max_bytes}
+    )
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
+from accounts.api.quotas import quotas
 from integrations.errors import IntegrationsError, InvalidInput
 from proxy import lookups
 from proxy.envelope import METHODS
@@ -67,10 +68,13 @@ def hot_call(plane: DataPlane, received: Incoming) -> HotCall | None:
             return None
         request = PassthroughRequest(received, places)
         caller = None if request.presented is None else cache.callers.get(request.presented.digest)
-        if caller is None or caller.partner.requests_per_minute is not None:
+        if caller is None:
             return None
         request.check()
     except (Problem, IntegrationsError):
+        return None
+    limit = caller.partner.requests_per_minute
+    if limit is not None and not quotas.take_here(caller.partner.pk, limit):
         return None
     route = cache.routes.get((caller.credential.pk, request.selector))
     record = received.record

@@ -27,11 +27,10 @@ from proxy.traffic import commits
 from proxy.traffic.buffer import TrafficLog
 
 READ_THREADS = 8
-MAX_ENVELOPES = 64
 
 
 class DataPlane:
-    """Make and use it on one loop. `envelopes` counts those in flight."""
+    """Make and use it on one loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -51,7 +50,11 @@ class DataPlane:
         self.traffic = TrafficLog(own_commits)
         if settings.TRAFFIC_LOG != "off":
             self.observers.append(self.traffic.note)
-        self.envelopes = 0
+
+    @property
+    def envelopes(self) -> int:
+        """How many are in flight."""
+        return self.limits.envelopes.taken
 
     async def open(self) -> None:
         await self.client.open()
@@ -65,6 +68,7 @@ class DataPlane:
         await self.refreshes.close()
         await self.observation.close()
         await self.traffic.close()
+        await self.limits.close()
         for executor in (self.reads, self._writes):
             executor.close()
         self.cache.close()

@@ -6,6 +6,7 @@ import structlog
 
 from accounts.api import problems
 from accounts.api.problems import Problem, invalid, register
+from accounts.api.quotas import quotas
 from egress import errors
 from proxy.record import Record
 from proxy.replies import Reply, ours
@@ -52,9 +53,12 @@ def refusal(error: Exception, *, request_id: str, record: Record | None = None) 
         log.error("proxy call failed", request_id=request_id, exc_info=error)
         detail = "Something failed on our side; the request id finds it in the log."
         problem = Problem("internal_error", detail)
+    response = problems.render(problem, request_id)
     if record is not None:
         record.code = problem.code
-    response = problems.render(problem, request_id)
+        if record.partner_id is not None:
+            for name, value in quotas.fields(record.partner_id).items():
+                response.headers[name] = value
     for name, value in _proxy_status(_PROXY_ERRORS.get(problem.code, _CALLERS_ERROR)).items():
         response.headers.setdefault(name, value)
     return ours(response)

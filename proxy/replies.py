@@ -10,9 +10,9 @@ from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 
 from egress.aio import AsyncResponse
-from egress.errors import EgressError
+from egress.errors import ContentTooLarge, EgressError
 from proxy.credentials import Field
-from proxy.incoming import PartnerGone, Watch
+from proxy.incoming import Pace, PartnerGone, Watch
 from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE, Record
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -22,10 +22,10 @@ class Reply:
     """Status, header section and content. `content` comes first, then what is left of `upstream`.
 
     fields: names in lower case, as they go out. close() must be called once the reply is not needed any more.
-    record: what is told of the call when the reply is over.
+    record: what is told of the call when the reply is over. pace: awaited before a piece of that many bytes.
     """
 
-    __slots__ = ("_on_close", "content", "fields", "record", "status", "upstream")
+    __slots__ = ("_on_close", "content", "fields", "pace", "record", "status", "upstream")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Reply:
         self.content = content
         self.upstream = upstream
         self.record: Record | None = None
+        self.pace: Pace | None = None
         self._on_close: tuple[Callable[[], None], ...] = ()
 
     def on_close(self, callback: Callable[[], None]) -> None:
@@ -58,15 +59,20 @@ class Reply:
         self.fields.append((b"content-length", b"0"))
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The content, undecoded. Raises EgressError when the provider's reply breaks off."""
+        """The content, undecoded. Raises EgressError when the provider's reply breaks off, or is too long."""
         record = self.record or Record("")
+        longest: int = settings.PROXY_MAX_BODY_BYTES
         try:
             if self.content:
                 record.reply_bytes += len(self.content)
                 yield self.content
             if self.upstream is not None:
                 async for chunk in self.upstream.iter_chunks():
+                    if self.pace is not None:
+                        await self.pace(len(chunk))
                     record.reply_bytes += len(chunk)
+                    if longest and record.reply_bytes > longest:
+                        raise ContentTooLarge(f"The reply's content is longer than {longest} bytes.")
                     yield chunk
         except EgressError:
             record.outcome = BROKEN_OFF
@@ -106,7 +112,7 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
         async with asyncio.timeout(idle) as limit:
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
             upstream = reply.upstream
-            if upstream is None or upstream.is_complete:
+            if upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES):
                 body = reply.content if upstream is None else reply.content + upstream.read_buffered()
                 await send({"type": "http.response.body", "body": body})
                 if (record := reply.record) is not None:

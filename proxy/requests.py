@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from accounts.api.problems import invalid
 from proxy import controls, credentials, headers
 from proxy.controls import Controls
 from proxy.credentials import Places, Presented
 from proxy.forwarder import Call
-from proxy.incoming import KEPT_BYTES, Incoming, KeptContent, read_content
+from proxy.incoming import KEPT_BYTES, Incoming, KeptContent, beyond_passthrough, read_content
 from proxy.routes import Route
 from proxy.selectors import PassthroughPath, Selector
 
@@ -58,13 +60,16 @@ class PassthroughRequest:
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
         )
+        longest: int = settings.PROXY_MAX_BODY_BYTES
+        if longest and (fields.content_length or 0) > longest:
+            raise beyond_passthrough(longest)
         if not fields.has_content:
             received.has_no_content()
         elif fields.content_length is not None and fields.content_length <= KEPT_BYTES:
             call.content = await read_content(received, fields, max_bytes=KEPT_BYTES)
             received.record.request_bytes = len(call.content)
         else:
-            call.content = KeptContent(received.source, received.record)
+            call.content = KeptContent(received.source, received.record, max_bytes=longest)
             call.content_length = fields.content_length
         return call
 

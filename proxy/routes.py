@@ -19,6 +19,7 @@ from integrations.tokens.refresh import opened, require_usable
 from proxy import finding
 from proxy.credentials import ONLY_AUTHORIZATION, Field, Places
 from proxy.destination import Destination
+from proxy.limits import told
 from proxy.selectors import Selector
 
 DEFAULT_HEADER_TIMEOUT_SECONDS = 30
@@ -27,13 +28,14 @@ DEFAULT_HEADER_TIMEOUT_SECONDS = 30
 class Route:
     """Where one connection's calls go, and what they carry.
 
-    `token` changes after a refresh; `has_ended` becomes true when a refresh has told that the connection may
+    `account` names the provider's account within the integration: what the provider's limits are for. `token`
+    changes after a refresh; `has_ended` becomes true when a refresh has told that the connection may
     not be used, so that a cache which does not see the database's changes at once makes no further call.
     """
 
     __slots__ = (
-        "added_fields", "connection_id", "destination", "has_ended", "header_timeout_seconds", "places", "provider",
-        "token",
+        "account", "added_fields", "connection_id", "destination", "has_ended", "header_timeout_seconds",
+        "limit_fields", "places", "provider", "token",
     )  # fmt: skip
 
     def __init__(
@@ -44,8 +46,11 @@ class Route:
         destination: Destination,
         added_fields: tuple[Field, ...],
         token: AccessToken,
+        account: str = "",
     ) -> None:
         self.connection_id = connection_id
+        self.account = account or connection_id.hex
+        self.limit_fields = told.fields_of(provider.api.rate_limit)
         self.provider = provider
         self.destination = destination
         self.places = places_of(provider)
@@ -127,6 +132,7 @@ def _route(connection: Connection) -> Route:
         destination=destination,
         added_fields=_added_fields(connection, values),
         token=opened(connection),
+        account=f"{connection.integration_id.hex}:{connection.provider_account_id or connection.pk.hex}",
     )
 
 

@@ -18,6 +18,7 @@ from integrations import connections
 from integrations.models import Connection, IntegrationGrant
 from integrations.models.connection import Status
 from proxy import plane
+from proxy.limits.places import Places
 from tests import factories
 from tests.egress.servers import replying
 from tests.factories import ACTOR, World
@@ -290,13 +291,14 @@ def test_an_issued_token_ends_with_its_row(
 def test_the_number_of_envelopes_in_flight_is_bounded(
     platform: Served, at: World, cust: Connection, provider: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plane, "MAX_ENVELOPES", 0)
+    (here,) = plane._planes.values()
+    monkeypatch.setattr(here.limits, "envelopes", Places(0))
     upstream = provider(replying(reply(body=b"ok")))
     got = by_envelope(platform, bearer(at))
     assert (got.status, problem(got.body)["code"], got.get("Retry-After")) == (503, "saturated", "1")
     assert got.get("Proxy-Status") == "patchbay; error=connection_limit_reached"
     assert by_passthrough(platform, bearer(at)).status == 200
-    monkeypatch.setattr(plane, "MAX_ENVELOPES", 1)
+    monkeypatch.setattr(here.limits, "envelopes", Places(1))
     for _ in range(5):
         assert by_envelope(platform, bearer(at)).status == 200
         assert by_envelope(platform, bearer(at), "nobody").status == 404
