@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
-from accounts.api.quotas import quotas
 from accounts.api.throttling import PartnerThrottle
 from accounts.models.partner import Permission
 from proxy import controls, headers, incoming, lookups, routes, stackgo
@@ -102,10 +101,7 @@ class ProxyView(APIView):
         generation = self.plane.cache.generation()
         known = None if presented is None else await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
-        if known is not None:
-            await self.plane.limits.turn(known.partner.pk)
-        limit = None if known is None else known.partner.requests_per_minute
-        if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
+        if known is None or known.partner.requests_per_minute is None:
             self.initial(self.request)
         else:
             await self.plane.reads.run(self.initial, self.request)
@@ -172,19 +168,20 @@ class EnvelopedView(ProxyView):
         self.received.record.slug = slug
         fields = headers.sort_request(self.received.fields, ONLY_AUTHORIZATION)
         caller = await self.admit(fields.presented)
-        partner, places = caller.partner.pk, self.plane.limits.envelopes
-        if not places.take(partner):
+        here = self.plane
+        if here.envelopes >= planes.MAX_ENVELOPES:
             raise Problem(
                 "saturated",
-                f"{places.total} envelopes are in flight here. Try again, or use the passthrough.",
+                f"{planes.MAX_ENVELOPES} envelopes are in flight here. Try again, or use the passthrough.",
                 {"retryAfter": _SATURATED_RETRY_SECONDS},
             )
+        here.envelopes += 1
         try:
             reply = await self._forwarded(caller, fields, slug)
         except BaseException:
-            places.give_back(partner)
+            here.envelopes -= 1
             raise
-        reply.on_close(lambda: places.give_back(partner))
+        reply.on_close(lambda: _one_less(here))
         return reply
 
     async def _forwarded(self, caller: Caller, fields: RequestFields, slug: str) -> Reply:
@@ -225,6 +222,10 @@ class EnvelopedView(ProxyView):
         if made is not reply:
             await reply.close()
         return made
+
+
+def _one_less(here: DataPlane) -> None:
+    here.envelopes -= 1
 
 
 class EnvelopeView(EnvelopedView):
