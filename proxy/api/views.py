@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from accounts import request_context
 from accounts.api.authentication import Caller
 from accounts.api.problems import Problem
+from accounts.api.quotas import quotas
 from accounts.api.throttling import PartnerThrottle
 from accounts.models.partner import Permission
 from proxy import controls, headers, incoming, lookups, routes, stackgo
@@ -101,7 +102,10 @@ class ProxyView(APIView):
         generation = self.plane.cache.generation()
         known = None if presented is None else await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
-        if known is None or known.partner.requests_per_minute is None:
+        if known is not None:
+            await self.plane.limits.turn(known.partner.pk)
+        limit = None if known is None else known.partner.requests_per_minute
+        if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
             self.initial(self.request)
         else:
             await self.plane.reads.run(self.initial, self.request)
@@ -168,20 +172,19 @@ class EnvelopedView(ProxyView):
         self.received.record.slug = slug
         fields = headers.sort_request(self.received.fields, ONLY_AUTHORIZATION)
         caller = await self.admit(fields.presented)
-        here = self.plane
-        if here.envelopes >= planes.MAX_ENVELOPES:
+        partner, places = caller.partner.pk, self.plane.limits.envelopes
+        if not places.take(partner):
             raise Problem(
                 "saturated",
-                f"{planes.MAX_ENVELOPES} envelopes are in flight here. Try again, or use the passthrough.",
+                f"{places.total} envelopes are in flight here. Try again, or use the passthrough.",
                 {"retryAfter": _SATURATED_RETRY_SECONDS},
             )
-        here.envelopes += 1
         try:
             reply = await self._forwarded(caller, fields, slug)
         except BaseException:
-            here.envelopes -= 1
+            places.give_back(partner)
             raise
-        reply.on_close(lambda: _one_less(here))
+        reply.on_close(lambda: places.give_back(partner))
         return reply
 
     async def _forwarded(self, caller: Caller, fields: RequestFields, slug: str) -> Reply:
@@ -222,10 +225,6 @@ class EnvelopedView(ProxyView):
         if made is not reply:
             await reply.close()
         return made
-
-
-def _one_less(here: DataPlane) -> None:
-    here.envelopes -= 1
 
 
 class EnvelopeView(EnvelopedView):
