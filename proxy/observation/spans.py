@@ -30,7 +30,7 @@ ROUTES = {
 _METHODS = frozenset(METHODS)
 _OTHER_METHOD = "_OTHER"
 #: a word of letters, or a version: what stands in paths for everybody. Anything else may name a customer's thing
-_SAYS_NOTHING = re.compile(r"[A-Za-z][A-Za-z_.-]{0,29}|v?\d{1,2}(?:\.\d{1,2})?|").fullmatch
+_SAYS_NOTHING = re.compile(r"[A-Za-z][A-Za-z_.-]{0,29}|v\d{1,2}|v?\d{1,2}\.\d{1,2}|").fullmatch
 _HIDDEN = "{}"
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NANOSECONDS = 1_000_000_000

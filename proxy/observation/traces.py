@@ -8,11 +8,13 @@ OTEL_EXPORTER_OTLP_ENDPOINT alone: the operator's, who may have it on loopback o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
@@ -23,15 +25,19 @@ from proxy.record import Record
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
 
     from proxy.observation.spans import Parent
 
 log = structlog.get_logger(__name__)
-EVERY_SECONDS = 0.5
+EVERY_SECONDS = 0.1
 #: records that wait for the thread; more are dropped and counted
 MAX_WAITING = 10_000
 #: for how long the end of a process waits for a collector
 LAST_SECONDS = 2.0
+#: spans that wait to be sent, unless told otherwise; OpenTelemetry's 2,048 are a second of a busy process
+MAX_QUEUED = 8_192
+_QUEUE_SIZE = "OTEL_BSP_MAX_QUEUE_SIZE"
 _OWN_ADDRESS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the packages that send traces are not installed. Install them with "
@@ -46,11 +52,13 @@ class Traces:
         """Raises ImproperlyConfigured when the packages are missing."""
         try:
             from proxy.observation import spans
+
+            self._exporter = _exporter()
         except ImportError as error:
             raise ImproperlyConfigured(_MISSING) from error
         self._spans = spans
+        self._provider = _provider(self._exporter)
         self._waiting: deque[Record] = deque()
-        self._provider = _provider()
         self._tracer = self._provider.get_tracer("patchbay.proxy")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="traces")
         self._task: asyncio.Task[None] | None = None
@@ -77,14 +85,21 @@ class Traces:
         """Send what is there, unless the collector lets us wait."""
         if self._task is not None:
             self._task.cancel()
-        loop = asyncio.get_running_loop()
+        loop, sent = asyncio.get_running_loop(), asyncio.Event()
+        await loop.run_in_executor(self._thread, self._tell, self._taken())
+        self._thread.shutdown(wait=False)
+        # A daemon, as OpenTelemetry's own thread is: a collector that does not answer holds no process back.
+        threading.Thread(target=self._send_the_rest, args=(loop, sent), daemon=True).start()
         try:
-            async with asyncio.timeout(LAST_SECONDS):
-                await loop.run_in_executor(self._thread, self._tell, self._taken())
-                await loop.run_in_executor(self._thread, self._provider.shutdown)
+            await asyncio.wait_for(sent.wait(), LAST_SECONDS)
         except TimeoutError:
             log.warning("traces not sent at the end")
-        self._thread.shutdown(wait=False)
+            self._exporter.shutdown()  # ends its waiting between tries
+
+    def _send_the_rest(self, loop: asyncio.AbstractEventLoop, sent: asyncio.Event) -> None:
+        self._provider.shutdown()
+        with contextlib.suppress(RuntimeError):  # the loop has not waited for it
+            loop.call_soon_threadsafe(sent.set)
 
     async def _tell_now_and_then(self) -> None:
         while True:
@@ -105,19 +120,25 @@ class Traces:
                 log.error("span not made", error=type(error).__name__, request_id=record.request_id)
 
 
-def _provider() -> TracerProvider:
-    """With a batch in memory and an exporter of OTLP over HTTP; OpenTelemetry's own variables say the rest."""
+def _exporter() -> SpanExporter:
+    """OTLP over HTTP to the operator's address; OpenTelemetry's own variables say the rest."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    if os.environ.get(_OWN_ADDRESS):
+        return OTLPSpanExporter()
+    return OTLPSpanExporter(endpoint=f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces")
+
+
+def _provider(exporter: SpanExporter) -> TracerProvider:
+    """Sends in batches, from a thread of its own."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    options: dict[str, Any] = {}
-    if not os.environ.get(_OWN_ADDRESS):
-        options["endpoint"] = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
     resource = Resource.create()
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "patchbay"}))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(**options)))
+    told = os.environ.get(_QUEUE_SIZE)
+    provider.add_span_processor(BatchSpanProcessor(exporter, None if told else MAX_QUEUED))
     return provider
