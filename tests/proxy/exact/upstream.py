@@ -71,6 +71,7 @@ class Upstream:
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
         self.opened += 1
+        self.tell()
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self.conversation is not None:
