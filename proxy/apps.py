@@ -9,3 +9,4 @@ class ProxyConfig(AppConfig):
 
     def ready(self) -> None:
         from proxy import problems, tasks  # noqa: F401 (registering)
+        from proxy.traffic import purging  # noqa: F401 (registering)
