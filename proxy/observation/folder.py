@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import structlog
 
 from proxy.observation.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
-_LOCK, _NUMBERS = ".lock", ".json"
-_FOLD_LOCK, _ENDED = "folding", "ended.json"
+_LOCK, _NUMBERS, _WRITING = ".lock", ".numbers", ".writing"
+_FOLD_LOCK, _ENDED = "folding", "ended.numbers"
 
 
 class Folder:
@@ -40,22 +39,23 @@ class Folder:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._folding():
             if not any(not _is_free(path) for path in self._path.glob(f"*{_LOCK}")):
-                for path in [*self._path.glob(f"*{_LOCK}"), *self._path.glob(f"*{_NUMBERS}")]:
-                    path.unlink(missing_ok=True)
+                for kind in (_LOCK, _NUMBERS, _WRITING):
+                    for path in self._path.glob(f"*{kind}"):
+                        path.unlink(missing_ok=True)
             self._held = (self._path / f"{self._name}{_LOCK}").open("wb")
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Write this process's numbers, whole or not at all."""
-        self._write(f"{self._name}{_NUMBERS}", snapshot.as_json())
+        self._write(f"{self._name}{_NUMBERS}", snapshot)
 
     def together(self) -> Snapshot:
         """The numbers of all, living and dead, as last published."""
         with self._folding():
             self._fold()
-            total, names = self._ended()
+            total = self._read(_ENDED) or Snapshot()
             for path in self._path.glob(f"*{_LOCK}"):
-                if path.stem not in names and (found := self._read(f"{path.stem}{_NUMBERS}")):
+                if path.stem not in total.ended and (found := self._read(f"{path.stem}{_NUMBERS}")):
                     total.add(found)
         return total
 
@@ -77,38 +77,30 @@ class Folder:
         dead = [path.stem for path in self._path.glob(f"*{_LOCK}") if _is_free(path)]
         if not dead:
             return
-        total, names = self._ended()
+        total = self._read(_ENDED) or Snapshot()
         for name in dead:
-            if name not in names and (found := self._read(f"{name}{_NUMBERS}")):
+            if name not in total.ended and (found := self._read(f"{name}{_NUMBERS}")):
                 total.add(found, has_ended=True)
-        self._write(_ENDED, {"names": dead, "numbers": total.as_json()})
+        total.ended = dead
+        self._write(_ENDED, total)
         for name in dead:
             for kind in (_NUMBERS, _LOCK):  # the lock last: while it is there the name is known as folded
                 (self._path / f"{name}{kind}").unlink(missing_ok=True)
 
-    def _ended(self) -> tuple[Snapshot, frozenset[str]]:
-        """(what the dead have counted, whose numbers are in it though their files may still be there)."""
-        try:
-            data = json.loads((self._path / _ENDED).read_bytes())
-            return Snapshot.of_json(data["numbers"]), frozenset(data["names"])
-        except FileNotFoundError:
-            return Snapshot(), frozenset()
-        except (ValueError, KeyError, TypeError) as error:
-            log.warning("metrics not read", file=_ENDED, error=type(error).__name__)
-            return Snapshot(), frozenset()
-
     def _read(self, name: str) -> Snapshot | None:
         try:
-            return Snapshot.of_json(json.loads((self._path / name).read_bytes()))
+            with (self._path / name).open("rb") as file:
+                return Snapshot.of_lines(file)
         except FileNotFoundError:
-            return None  # nothing published yet
+            return None  # nothing published yet, or nobody has ended
         except ValueError as error:
             log.warning("metrics not read", file=name, error=type(error).__name__)
             return None
 
-    def _write(self, name: str, data: Any) -> None:
-        beside = self._path / f"{self._name}.writing"
-        beside.write_bytes(json.dumps(data, separators=(",", ":")).encode())
+    def _write(self, name: str, snapshot: Snapshot) -> None:
+        beside = self._path / f"{self._name}{_WRITING}"
+        with beside.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in snapshot.lines())
         os.replace(beside, self._path / name)
 
 

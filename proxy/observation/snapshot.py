@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
 
 from proxy.observation.calls import LENGTH, Key, Numbers
 from proxy.observation.process import LAG_BOUNDS
 
 #: another shape of what is written needs another number; files of other versions are not read
 VERSION = 1
+CELLS_A_LINE = 100
 _KEY_LENGTH = 8
 
 
@@ -18,13 +20,15 @@ _KEY_LENGTH = 8
 class Snapshot:
     """cells: calls by their labels. lag: as LoopLag has it. counters and gauges by metric name.
 
-    Counters, cells and lag go on counting when their process has ended; gauges end with it.
+    Counters, cells and lag go on counting when their process has ended; gauges end with it. ended: names of
+    processes that have ended and whose numbers are in this, as far as their files may still be there.
     """
 
     cells: dict[Key, Numbers] = field(default_factory=dict)
     lag: Numbers = field(default_factory=lambda: [0.0] * (len(LAG_BOUNDS) + 2))
     counters: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
 
     def add(self, other: Snapshot, *, has_ended: bool = False) -> None:
         """Take in another's numbers; of a process that has ended no gauges."""
@@ -36,27 +40,34 @@ class Snapshot:
         if not has_ended:
             _add(self.gauges, other.gauges.items())
 
-    def as_json(self) -> dict[str, Any]:
-        return {
+    def lines(self) -> Iterator[str]:
+        """As it is written, in JSON texts of a bounded size: making one holds up every thread of the process."""
+        head = {
             "version": VERSION,
-            "cells": [[list(key), list(numbers)] for key, numbers in self.cells.items()],
-            "lag": list(self.lag),
+            "lag": self.lag,
             "counters": self.counters,
             "gauges": self.gauges,
+            "ended": self.ended,
         }
+        yield json.dumps(head)
+        cells = iter(self.cells.items())
+        while some := list(islice(cells, CELLS_A_LINE)):
+            yield json.dumps(some)
 
     @classmethod
-    def of_json(cls, data: Any) -> Snapshot:
+    def of_lines(cls, lines: Iterable[str | bytes]) -> Snapshot:
         """Raises ValueError for what is not a snapshot of this version."""
         try:
-            if data["version"] != VERSION:
+            head, *rest = map(json.loads, lines)
+            if head["version"] != VERSION:
                 raise ValueError("a snapshot of another version")
-            cells = {tuple(key): numbers for key, numbers in data["cells"]}
-            made = cls(cells, data["lag"], data["counters"], data["gauges"])
+            made = cls({}, head["lag"], head["counters"], head["gauges"], head["ended"])
+            for some in rest:
+                made.cells.update((tuple(key), numbers) for key, numbers in some)
         except (KeyError, TypeError) as error:
             raise ValueError("not a snapshot") from error
         if len(made.lag) != len(LAG_BOUNDS) + 2 or any(
-            len(key) != _KEY_LENGTH or len(numbers) != LENGTH for key, numbers in cells.items()
+            len(key) != _KEY_LENGTH or len(numbers) != LENGTH for key, numbers in made.cells.items()
         ):
             raise ValueError("a snapshot of another shape")
         return made

@@ -135,7 +135,7 @@ def test_the_first_of_a_new_run_begins_at_nothing(tmp_path: Path, enter: Enter) 
         "[]",
         "{}",
         '{"version": 0}',
-        json.dumps(counted(1).as_json() | {"lag": [0]}),
+        json.dumps(json.loads(next(counted(1).lines())) | {"lag": [0]}),
         '{"version": 1}',
     ],
 )
@@ -144,9 +144,17 @@ def test_a_file_of_another_version_or_none_of_ours_is_left_out(
 ) -> None:
     one, other = enter(), enter()
     one.publish(counted(3))
-    (tmp_path / f"{other._name}.json").write_text(content)
-    (tmp_path / "ended.json").write_text(content)
+    (tmp_path / f"{other._name}.numbers").write_text(content)
+    (tmp_path / "ended.numbers").write_text(content)
     assert told(one) == (3, 3, 0)
+
+
+def test_what_is_written_is_read_as_it_was_however_much_it_is() -> None:
+    cells = {(f"app-{number}", *KEY[1:]): [float(number)] * LENGTH for number in range(250)}
+    written = Snapshot(cells, gauges={"patchbay_web_processes": 1}, ended=["a", "b"])
+    lines = list(written.lines())
+    assert len(lines) == 4
+    assert Snapshot.of_lines(lines) == written
 
 
 def test_only_the_owner_of_the_files_may_look_at_them(tmp_path: Path) -> None:
