@@ -71,6 +71,13 @@ def at_hubspot(platform: Served, at: World, sandbox: Any) -> Partner:  # noqa: F
     return Partner.of(platform, at)
 
 
+def limit_once(sandbox: Any, *, message: str = "slow down", headers: dict[str, str] | None = None) -> None:
+    """The next call of the CRM meets HubSpot's 429."""
+    body = {"status": "error", "message": message}
+    fault = {"match": {"path": "/crm"}, "status": 429, "headers": headers or {}, "body": body}
+    sandbox.control("POST", "/_control/faults", fault)
+
+
 Connect = Callable[..., tuple[Vendor, Partner]]
 
 

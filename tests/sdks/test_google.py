@@ -116,7 +116,7 @@ def test_googles_client_raises_its_own_error_with_googles_message(made: tuple[Ve
     assert (caught.value.status_code, caught.value.reason) == (404, "File not found: none.")
 
 
-def test_googles_client_tries_again_after_a_429(made: tuple[Vendor, Any]) -> None:
+def test_prx_29_googles_client_tries_again_after_a_429(made: tuple[Vendor, Any]) -> None:
     vendor, drive = made
     vendor.on("GET", "/drive/v3/files/f1", refusal(429, "rateLimitExceeded", "Rate Limit Exceeded"), file(1))
     assert drive.files().get(fileId="f1").execute(num_retries=1)["name"] == "file 1"

@@ -20,7 +20,7 @@ from hubspot.crm.contacts import (
 )
 from urllib3.util.retry import Retry
 
-from tests.sdks.conftest import Partner
+from tests.sdks.conftest import Partner, limit_once
 
 pytestmark = pytest.mark.served
 
@@ -99,17 +99,10 @@ def test_hubspots_client_uploads_a_file(client: HubSpot, sandbox: Any, tmp_path:
     assert sandbox.world.file_contents[made.id] == ("a b.bin", path.read_bytes())
 
 
-def test_hubspots_client_waits_as_hubspot_asks_and_tries_again(at_hubspot: Partner, sandbox: Any) -> None:
-    sandbox.control(
-        "POST",
-        "/_control/faults",
-        {
-            "match": {"path": "/crm"},
-            "status": 429,
-            "headers": {"Retry-After": "1"},
-            "body": {"status": "error"},
-        },
-    )
+def test_prx_29_hubspots_client_waits_as_hubspot_asks_and_tries_again(
+    at_hubspot: Partner, sandbox: Any
+) -> None:
+    limit_once(sandbox, headers={"Retry-After": "1"})
     retry = Retry(total=2, status_forcelist=(429,), allowed_methods=None)
     client = HubSpot(access_token=at_hubspot.key, host=at_hubspot.proxy_url, retry=retry)
     assert client.crm.contacts.basic_api.get_page(limit=1) is not None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.sdks import installed, page
-from tests.sdks.conftest import Partner
+from tests.sdks.conftest import Partner, limit_once
 
 pytestmark = [pytest.mark.served, pytest.mark.slow]
 
@@ -63,16 +63,8 @@ def test_hubspots_javascript_client_reads_writes_pages_uploads_and_raises(
     assert program.partner.key not in str(arrived)
 
 
-def test_hubspots_javascript_client_waits_and_tries_again(program: Program, sandbox: Any) -> None:
-    sandbox.control(
-        "POST",
-        "/_control/faults",
-        {
-            "match": {"path": "/crm"},
-            "status": 429,
-            "body": {"status": "error", "message": "You have reached your secondly limit."},
-        },
-    )
+def test_prx_29_hubspots_javascript_client_waits_and_tries_again(program: Program, sandbox: Any) -> None:
+    limit_once(sandbox, message="You have reached your secondly limit.")
     assert program.tell("page") == 1
     assert len(sandbox.control("GET", "/_control/requests?path=/crm")) == 2
 

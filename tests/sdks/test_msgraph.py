@@ -97,7 +97,7 @@ def test_graphs_client_raises_its_own_error_with_graphs_message(graph: Graph) ->
     assert graph.tell("refused") == [404, "ErrorItemNotFound", message]
 
 
-def test_graphs_client_waits_as_graph_asks_and_tries_again(graph: Graph) -> None:
+def test_prx_29_graphs_client_waits_as_graph_asks_and_tries_again(graph: Graph) -> None:
     limited = refusal(429, "TooManyRequests", "Please retry again later.", **{"Retry-After": "1"})
     graph.vendor.on("GET", "/v1.0/me", limited, ME)
     assert graph.tell("me") == "Adele"

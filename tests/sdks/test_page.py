@@ -104,7 +104,7 @@ class _Server:
         ("/other", (), b""),
     ],
 )
-def test_the_check_finds_a_key_wherever_it_went(
+def test_prx_12_the_check_finds_a_key_wherever_it_went(
     target: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> None:
     host = ("Host", "api.example.com")

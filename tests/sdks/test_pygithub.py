@@ -107,7 +107,7 @@ def test_githubs_client_raises_its_own_error_with_githubs_message(made: tuple[Ve
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_githubs_client_waits_as_github_asks_and_tries_again(
+def test_prx_29_githubs_client_waits_as_github_asks_and_tries_again(
     made: tuple[Vendor, Github], status: int
 ) -> None:
     vendor, client = made

@@ -83,6 +83,35 @@ def test_salesforces_client_uploads_a_file(made: tuple[Vendor, Salesforce]) -> N
     assert vendor.received(path)[0].json["VersionData"] == content
 
 
+def test_salesforces_client_reads_and_writes_in_bulk(made: tuple[Vendor, Salesforce]) -> None:
+    vendor, client = made
+    jobs = f"{DATA}/jobs/query"
+    vendor.on("POST", jobs, {"id": "7501", "state": "UploadComplete"})
+    vendor.on(
+        "GET", f"{jobs}/7501", {"id": "7501", "state": "InProgress"}, {"id": "7501", "state": "JobComplete"}
+    )
+    pieces = [("Id\n0011\n", "MTAwMDA"), ("Id\n0012\n", "null")]
+    answers = [
+        Answer(
+            text, content_type="text/csv", headers={"Sforce-NumberOfRecords": "1", "Sforce-Locator": locator}
+        )
+        for text, locator in pieces
+    ]
+    vendor.on("GET", f"{jobs}/7501/results", *answers)
+    assert list(client.bulk2.Account.query("SELECT Id FROM Account", wait=0)) == [text for text, _ in pieces]
+    assert vendor.received(f"{jobs}/7501/results")[1].query["locator"] == "MTAwMDA"
+
+    jobs = f"{DATA}/jobs/ingest"
+    done = {"id": "7502", "state": "JobComplete", "numberRecordsProcessed": 2, "numberRecordsFailed": 0}
+    vendor.on("POST", jobs, {"id": "7502", "state": "Open"})
+    vendor.on("PUT", f"{jobs}/7502/batches", Answer(b"", status=201))
+    vendor.on("PATCH", f"{jobs}/7502", {"id": "7502", "state": "UploadComplete"})
+    vendor.on("GET", f"{jobs}/7502", done)
+    records = [{"Name": "Größe"}, {"Name": "9007199254740993"}]
+    assert client.bulk2.Account.insert(records=records, wait=0)[0]["numberRecordsProcessed"] == 2
+    assert "Größe" in vendor.received(f"{jobs}/7502/batches")[0].body.decode()
+
+
 def test_salesforces_client_raises_its_own_error_with_salesforces_message(
     made: tuple[Vendor, Salesforce],
 ) -> None:
@@ -93,7 +122,9 @@ def test_salesforces_client_raises_its_own_error_with_salesforces_message(
     assert caught.value.content[0]["errorCode"] == "MALFORMED_QUERY"
 
 
-def test_the_proxy_repeats_for_salesforces_client_which_never_does(made: tuple[Vendor, Salesforce]) -> None:
+def test_prx_29_the_proxy_repeats_for_salesforces_client_which_never_does(
+    made: tuple[Vendor, Salesforce],
+) -> None:
     vendor, client = made
     busy = refusal(503, "SERVER_UNAVAILABLE", "busy", **{"Retry-After": "1"})
     vendor.on("GET", f"{DATA}/sobjects/Account/0011", busy, account(1))

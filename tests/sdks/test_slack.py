@@ -88,7 +88,7 @@ def test_slacks_client_raises_its_own_error_with_slacks_word(slack: tuple[Vendor
     assert caught.value.response["error"] == "channel_not_found"
 
 
-def test_slacks_client_waits_as_slack_asks_and_tries_again(slack: tuple[Vendor, WebClient]) -> None:
+def test_prx_29_slacks_client_waits_as_slack_asks_and_tries_again(slack: tuple[Vendor, WebClient]) -> None:
     vendor, client = slack
     limited = Answer({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "1"})
     vendor.on("POST", "/auth.test", limited, AUTH)

@@ -94,7 +94,7 @@ def test_stripes_client_raises_its_own_error_with_stripes_message(
     assert (caught.value.code, caught.value.request_id) == ("card_declined", "req_1")
 
 
-def test_stripes_client_tries_again_when_stripe_says_so(
+def test_prx_29_stripes_client_tries_again_when_stripe_says_so(
     made: tuple[Vendor, stripe.StripeClient, Any],
 ) -> None:
     vendor, client, _ = made
