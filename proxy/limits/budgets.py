@@ -1,7 +1,8 @@
 """Providers' budgets: while a provider has said that an account's limit is used up, no call is wasted on it.
 
 Learnt from what replies say and from nothing else: a field that says `remaining 0`, or 429 with a time to wait.
-Nothing is counted here, so a mistake cannot grow. A block ends when the provider said, at the latest after
+Nothing is counted here, so a mistake cannot grow. A reply that does not tell what the limit is for blocks the one
+path that it was met at. A block ends when the provider said, at the latest after
 MAX_BLOCK_SECONDS; then, if the provider said longer, one call at a time tries.
 """
 
@@ -102,8 +103,7 @@ class Budgets:
         if (route.limit_fields is None and not is_limited) or not told.may_teach(api, status):
             return
         windows = [] if route.limit_fields is None else route.limit_fields.read(raw_headers)
-        is_for_account = api.rate_limit is not None and route.limit_fields is None
-        wait = 0.0
+        wait, is_for_account = 0.0, False
         for number, window in enumerate(windows):
             seen = self._see((route.account, number), window, called_at)
             if (window.remaining or 0.0) < 1:
@@ -115,7 +115,7 @@ class Budgets:
         if wait > 0:
             self.block(Scope(route.account, "" if is_for_account else where(call)), wait)
         elif not is_limited and self._blocks:
-            if windows or is_for_account:
+            if windows:
                 self._free(Scope(route.account, ""), called_at)
             self._free(Scope(route.account, where(call)), called_at)
 
