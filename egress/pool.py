@@ -67,7 +67,7 @@ class Exchanges(ResponseHandler):
         )
 
     def eof_received(self) -> None:
-        self._has_eof = True
+        self._has_eof = _is_told_to_be_the_end(self.transport)
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -135,6 +135,20 @@ class Exchanges(ResponseHandler):
         self.force_close()
         self.feed_data(messages[0])
         return True
+
+
+def _is_told_to_be_the_end(transport: asyncio.Transport | None) -> bool:
+    """Whether the server has ended the connection; in TLS anybody on the way could have, unless an alert says so.
+
+    uvloop tells of nothing but such alerts, asyncio of both.
+    """
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport is not None else None
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
 
 
 def _stated_length(head: bytes) -> int | None:
