@@ -72,18 +72,28 @@ class RateLimitHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitBodyRule:
-    """A JSON body that tells which limit was hit; `wait_seconds` is how long to wait without Retry-After."""
+    """A JSON body that tells which limit was hit; `wait_seconds` is how long to wait without Retry-After.
+
+    `is_lasting`: longer than any call waits, so that nothing is tried again. `statuses`: what the rule is
+    looked for in beside the statuses of all limits, as a GraphQL API says so with 200.
+    """
 
     path: str
     values: tuple[str, ...]
     wait_seconds: int | None = None
+    is_lasting: bool = False
+    statuses: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitRules:
-    """How the provider says that there were too many calls."""
+    """How the provider says that there were too many calls.
+
+    `exhausted_statuses` say so only when a limit field tells that nothing is left, as GitHub's 403 does.
+    """
 
     statuses: tuple[int, ...] = (429,)
+    exhausted_statuses: tuple[int, ...] = ()
     headers: tuple[RateLimitHeaders, ...] = ()
     body_rules: tuple[RateLimitBodyRule, ...] = ()
 
