@@ -1,8 +1,9 @@
-"""One request out: with the credential, again where the caller asked for it and it can do no harm."""
+"""One request out: with the credential, and again where the caller asked for it and it can do no harm."""
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import sleep
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,17 +11,23 @@ from django.conf import settings
 from django.utils import timezone
 
 from egress.aio import AsyncResponse, Timeouts
-from egress.errors import ConnectFailed, ReplyLost
+from egress.errors import ConnectFailed, EgressError, ReplyLost
 from egress.urls import Target
+from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired
 from integrations.tokens import AccessToken
-from proxy import credentials, retries
+from proxy import credentials, expired, retries
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
+from proxy.limits import Ticket
+from proxy.peek import Peek
 from proxy.plane import DataPlane
 from proxy.record import Record
 from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
+MAX_REFRESH_WAIT_SECONDS = 45.0
+#: no try is given less: it would not even connect
+_SHORTEST_TRY_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -47,33 +54,160 @@ class Call:
         return content.whole if isinstance(content, KeptContent) and content.whole is not None else content
 
 
-async def send(plane: DataPlane, route: Route, call: Call, token: AccessToken) -> AsyncResponse:
-    """The reply to the call, made again as far as the caller asked for it and it can do no harm."""
-    seconds = header_timeout(route, call.timeout_seconds)
-    ask = _ask(route, call, token)
-    if not call.retries or not retries.may_repeat(call.method, call.fields):
-        return await _once(plane, call, ask, seconds)
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
-    for tries in range(call.retries + 1):
-        call.record.retries = tries
-        is_last = tries == call.retries
+@dataclass(slots=True)
+class Sent:
+    """The reply that counts. content: what was read of it already; token: what it was sent with."""
+
+    response: AsyncResponse
+    content: bytes
+    token: AccessToken
+
+
+async def send(plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> Sent:
+    """Send the call, and return once the header section of a reply is there that goes to the partner.
+
+    It is sent again once, with a fresh token, when the provider says that the token expired; and after what
+    passes as often as the caller asked for: any call of which nothing was sent, else those that cannot do their
+    work twice. Content must be at hand for that. All of it, waits included, ends within the time until the
+    response headers that the caller or the provider's entry sets; a reply that asks for more goes back at once.
+
+    Raises EgressError, what a refresh raises, and what reading the content raises.
+    """
+    return await _Tries(plane, route, call, ticket).sent()
+
+
+class _Tries:
+    """The tries of one call."""
+
+    __slots__ = (
+        "_call",
+        "_clock",
+        "_ends",
+        "_has_replayed",
+        "_plane",
+        "_route",
+        "_seconds",
+        "_ticket",
+        "_token",
+    )
+
+    def __init__(self, plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> None:
+        self._plane = plane
+        self._route = route
+        self._call = call
+        self._ticket = ticket
+        self._token = route.token
+        self._clock = asyncio.get_running_loop().time
+        self._seconds = header_timeout(route, call.timeout_seconds)
+        self._ends = self._clock() + self._seconds
+        self._has_replayed = False
+
+    async def sent(self) -> Sent:
+        timeouts = _timeouts(self._seconds)
+        while True:
+            try:
+                ask = _ask(self._route, self._call, self._token)
+                response = await _once(self._plane, self._call, ask, timeouts)
+            except (ConnectFailed, ReplyLost) as error:
+                wait = self._wait_after_failure(error)
+                if wait is None:
+                    raise
+                self._ticket.failed(error)
+            else:
+                if not self._is_worth_a_look(response.status):
+                    return Sent(response, b"", self._token)
+                peek = Peek(response)
+                try:
+                    wait = await self._wait_after_reply(peek)
+                except BaseException:
+                    await response.aclose()
+                    raise
+                if wait is None:
+                    return Sent(response, peek.content, self._token)
+                self._ticket.answered(response.status, response.raw_headers)
+                await response.aclose()
+            if wait:
+                await self._pause(wait)
+            timeouts = _shortened(timeouts, max(self._ends - self._clock(), _SHORTEST_TRY_SECONDS))
+
+    def _is_worth_a_look(self, status: int) -> bool:
+        call, signals = self._call, self._route.api.expired_signals
+        return call.retries > 0 or any(signal.status == status for signal in signals)
+
+    def _wait_after_failure(self, error: EgressError) -> float | None:
+        """Seconds until the next try; None: there is none."""
+        if not self._may_try_again or not (isinstance(error, ConnectFailed) or self._is_repeatable):
+            return None
+        return self._within_time(retries.backoff(self._call.record.retries))
+
+    async def _wait_after_reply(self, peek: Peek) -> float | None:
+        """Seconds until the next try, 0.0 for the one with a fresh token; None: this reply is the partner's."""
+        if isinstance(self._call.content, KeptContent):
+            self._ends = max(self._ends, self._clock() + self._seconds)  # to receive it took time of its own
+        if await self._has_fresh_token(peek):
+            return 0.0
+        if not self._may_try_again or not self._is_repeatable:
+            return None
+        api, status, fields = self._route.api, peek.response.status, peek.response.raw_headers
+        document = await peek.document(ends=self._ends) if retries.wants_document(api, status) else None
+        now = timezone.now()
+        if not retries.is_temporary(api, status, fields, document, now=now):
+            return None
+        told = retries.told_wait(api, status, fields, document, now=now)
+        return self._within_time(told or retries.backoff(self._call.record.retries))
+
+    @property
+    def _may_try_again(self) -> bool:
+        return self._call.record.retries < self._call.retries and self._call.is_content_at_hand
+
+    @property
+    def _is_repeatable(self) -> bool:
+        return retries.may_repeat(self._call.method, self._call.fields)
+
+    def _within_time(self, wait: float) -> float | None:
+        return wait if self._clock() + wait < self._ends else None
+
+    async def _pause(self, seconds: float) -> None:
+        self._call.record.retries += 1
+        await sleep(seconds)
+        if self._route.token.version > self._token.version:  # another call has brought a later one
+            self._token = self._route.token
+
+    async def _has_fresh_token(self, peek: Peek) -> bool:
+        """Whether the reply says that the token expired, and the call can be made again with another one."""
+        rejected = self._token
+        rules = expired.signals(self._route.api, peek.response.status, rejected, now=timezone.now())
+        if not rules or self._has_replayed or not await expired.is_told(peek, rules, ends=self._ends):
+            return False
+        left = self._ends - self._clock()
+        if left <= 0:
+            return False
+        fresh = await self._fresh(rejected, wait_seconds=min(left, MAX_REFRESH_WAIT_SECONDS))
+        if (
+            fresh.version == rejected.version
+            or not self._call.is_content_at_hand
+            or self._clock() >= self._ends
+        ):
+            return False
+        self._token = fresh
+        self._has_replayed = self._call.record.is_refreshed = True
+        return True
+
+    async def _fresh(self, rejected: AccessToken, *, wait_seconds: float) -> AccessToken:
+        route = self._route
         try:
-            response = await _once(plane, call, ask, ends - loop.time())
-        except (ConnectFailed, ReplyLost):
-            wait = retries.backoff(tries)
-            if is_last or not call.is_content_at_hand or loop.time() + wait >= ends:
-                raise
-        else:
-            if is_last or not call.is_content_at_hand or not retries.is_temporary(route.api, response.status):
-                return response
-            told = retries.wait_seconds(route.api, response.raw_headers, now=timezone.now())
-            wait = retries.backoff(tries) if told is None else told
-            if loop.time() + wait >= ends:
-                return response
-            await response.aclose()
-        await asyncio.sleep(wait)
-    raise AssertionError("the last try returns or raises")
+            token = await self._plane.refreshes.fresh(
+                route.connection_id,
+                provider_id=route.provider.id,
+                wait_seconds=wait_seconds,
+                rejected_version=rejected.version,
+            )
+        except (ConnectionNotFound, ConnectionPaused, ReconnectRequired):
+            route.has_ended = True
+            raise
+        if token.version > route.token.version:  # another call may have brought a later one already
+            route.token = token
+        return token
 
 
 def _ask(route: Route, call: Call, token: AccessToken) -> tuple[Target, list[Field]]:
@@ -92,7 +226,7 @@ def _ask(route: Route, call: Call, token: AccessToken) -> tuple[Target, list[Fie
 
 
 async def _once(
-    plane: DataPlane, call: Call, ask: tuple[Target, list[Field]], seconds: float
+    plane: DataPlane, call: Call, ask: tuple[Target, list[Field]], timeouts: Timeouts
 ) -> AsyncResponse:
     content = call.sendable_content
     if isinstance(content, KeptContent):
@@ -102,11 +236,9 @@ async def _once(
             headers=ask[1],
             body=content.__aiter__(),
             content_length=call.content_length,
-            timeouts=_timeouts(seconds),
+            timeouts=timeouts,
         )
-    return await plane.client.stream(
-        call.method, ask[0], headers=ask[1], body=content, timeouts=_timeouts(seconds)
-    )
+    return await plane.client.stream(call.method, ask[0], headers=ask[1], body=content, timeouts=timeouts)
 
 
 def header_timeout(route: Route, asked_seconds: float | None) -> float:
@@ -115,10 +247,13 @@ def header_timeout(route: Route, asked_seconds: float | None) -> float:
 
 
 def _timeouts(seconds: float) -> Timeouts:
-    return _limits(seconds, settings.PROXY_IDLE_SECONDS, settings.PROXY_TOTAL_SECONDS)
+    return _kept_timeouts(seconds, settings.PROXY_IDLE_SECONDS, settings.PROXY_TOTAL_SECONDS)
 
 
 @lru_cache(maxsize=256)
-def _limits(seconds: float, idle: float, total: float) -> Timeouts:
-    connect = min(CONNECT_SECONDS, seconds)
-    return Timeouts(connect=connect, response_headers=seconds, idle=idle, total=total)
+def _kept_timeouts(seconds: float, idle: float, total: float) -> Timeouts:
+    return Timeouts(connect=min(CONNECT_SECONDS, seconds), response_headers=seconds, idle=idle, total=total)
+
+
+def _shortened(timeouts: Timeouts, seconds: float) -> Timeouts:
+    return replace(timeouts, connect=min(CONNECT_SECONDS, seconds), response_headers=seconds)

@@ -13,7 +13,7 @@ from accounts.api.problems import Problem, invalid
 from proxy import envelope
 from proxy.credentials import Field
 from proxy.envelope import Envelope, Number
-from proxy.expired import decoded
+from proxy.peek import decoded
 from proxy.replies import Reply
 from proxy.selectors import Selector
 
