@@ -54,7 +54,13 @@ METRICS = (
         _DOOR,
     ),
     Described("patchbay_proxy_in_flight", GAUGE, "Calls on their way to or from providers."),
-    Described("patchbay_proxy_envelopes_in_flight", GAUGE, "Of the calls at hand, those with an envelope."),
+    Described("patchbay_proxy_envelopes_in_flight", GAUGE, "Envelopes that are held in memory."),
+    Described(
+        "patchbay_open_circuits",
+        GAUGE,
+        "Hosts that keep failing and are left alone, for everybody or for one connection.",
+        ("scope",),
+    ),
     Described("patchbay_cache_entries", GAUGE, "What is kept for warm calls, by shelf.", ("shelf",)),
     Described(
         "patchbay_event_loop_lag_seconds", HISTOGRAM, "How late the event loop was, four times a second."
@@ -63,7 +69,8 @@ METRICS = (
     Described("patchbay_web_cpu_seconds", COUNTER, "Processor time of the web processes."),
     Described("patchbay_web_resident_memory_bytes", GAUGE, "Memory of the web processes."),
     Described("patchbay_web_open_fds", GAUGE, "Open files and sockets of the web processes."),
-    Described("patchbay_trace_spans_dropped", COUNTER, "Calls of which no span was made: too many at once."),
+    Described("patchbay_traffic_dropped", COUNTER, "Calls that the traffic log could not keep."),
+    Described("patchbay_traces_dropped", COUNTER, "Calls of which no span was made: too many at once."),
     Described("patchbay_connections", GAUGE, "Connections but for ended ones.", (*_APP, "status")),
     Described("patchbay_refreshes_due", GAUGE, "Connections whose refresh is due.", _APP),
     Described("patchbay_refresh_oldest_due_seconds", GAUGE, "For how long the first of them has been due."),
@@ -156,11 +163,12 @@ def _held(snapshot: Snapshot) -> Iterator[Reading]:
 
 
 def _gauges(readings: Iterable[Reading]) -> Iterator[Metric]:
-    families: dict[str, GaugeMetricFamily] = {}
+    families = {
+        metric.name: GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+        for metric in METRICS
+        if metric.kind == GAUGE
+    }
     for name, values, number in readings:
-        if name not in families:
-            metric = _BY_NAME[name]
-            families[name] = GaugeMetricFamily(name, metric.meaning, labels=metric.labels)
         families[name].add_metric(values, number)
     yield from families.values()
 

@@ -51,7 +51,6 @@ class Metrics:
         # One thread: files are written in order, and two scrapes at once do the work of one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._publishing: asyncio.Task[None] | None = None
-        self.counters: dict[str, Callable[[], float]] = {}
 
     async def open(self) -> None:
         """Raises ImproperlyConfigured where nothing can be written."""
@@ -80,7 +79,11 @@ class Metrics:
 
     def _now(self) -> Snapshot:
         """On the loop: copies, so that a thread may take its time."""
-        counters = {name: count() for name, count in self.counters.items()}
+        traces = self._plane.observation.traces
+        counters: dict[str, float] = {
+            "patchbay_traffic_dropped": self._plane.traffic.dropped,
+            "patchbay_traces_dropped": 0 if traces is None else traces.dropped,
+        }
         return Snapshot(
             self._calls.copy(), list(self._lag.numbers), counters, dict(process.held(self._plane))
         )
@@ -123,8 +126,6 @@ class Observation:
             self._plane.observers.append(self.traces.observe)
             self.traces.open()
         if self.metrics is not None:
-            if self.traces is not None:
-                self.metrics.counters["patchbay_trace_spans_dropped"] = self.traces.dropped_so_far
             await self.metrics.open()
 
     async def close(self) -> None:

@@ -60,9 +60,14 @@ def _monotonic() -> float:
 def held(plane: DataPlane) -> dict[str, float]:
     """Gauges of a plane by metric name, read on its loop. Over several processes they are added up."""
     cache = plane.cache
+    circuits = plane.limits.open_circuits()
+    of_hosts = sum(circuit.connection_id is None for circuit in circuits)
     return {
         "patchbay_proxy_in_flight": plane.limits.calls,
         "patchbay_proxy_envelopes_in_flight": plane.envelopes,
+        # No host is named: some are customers', such as a shop's.
+        "patchbay_open_circuits/host": of_hosts,
+        "patchbay_open_circuits/connection": len(circuits) - of_hosts,
         "patchbay_cache_entries/callers": len(cache.callers),
         "patchbay_cache_entries/routes": len(cache.routes),
         "patchbay_cache_entries/places": len(cache.places),

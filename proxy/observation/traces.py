@@ -75,9 +75,6 @@ class Traces:
         else:
             self.dropped += 1
 
-    def dropped_so_far(self) -> int:
-        return self.dropped
-
     def open(self) -> None:
         self._task = asyncio.create_task(self._tell_now_and_then())
 
