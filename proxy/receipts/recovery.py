@@ -32,7 +32,7 @@ def _stale() -> ReceiptQuerySet:
 def _seen_to(receipt: Receipt) -> bool:
     # By owner and mark: since it was read, its holder may have woken, or another may have seen to it.
     same = _stale().filter(pk=receipt.pk, lease_owner=receipt.lease_owner)
-    same = same.filter(sent_at=receipt.sent_at)
+    same = same.filter(sent_at__isnull=receipt.sent_at is None)
     may_repeat = receipt.sent_at is None or receipt.is_repeatable
     if may_repeat and receipt.tries < MAX_TRIES:
         return bool(same.update(state=State.PENDING, sent_at=None, lease_owner=None, lease_expires_at=None))
