@@ -26,6 +26,8 @@ from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
 MAX_REFRESH_WAIT_SECONDS = 45.0
+#: a limit that lasts, such as a day's, is asked about so often: when it ends is not told
+_LASTING_PAUSE_SECONDS = 60.0
 #: no try is given less: it would not even connect
 _SHORTEST_TRY_SECONDS = 0.05
 
@@ -131,8 +133,12 @@ class _Tries:
             timeouts = _shortened(timeouts, max(self._ends - self._clock(), _SHORTEST_TRY_SECONDS))
 
     def _is_worth_a_look(self, status: int) -> bool:
-        call, signals = self._call, self._route.api.expired_signals
-        return call.retries > 0 or any(signal.status == status for signal in signals)
+        api = self._route.api
+        return (
+            self._call.retries > 0
+            or any(signal.status == status for signal in api.expired_signals)
+            or (status >= 400 and retries.wants_document(api, status))
+        )
 
     def _wait_after_failure(self, error: EgressError) -> float | None:
         """Seconds until the next try; None: there is none."""
@@ -146,14 +152,17 @@ class _Tries:
             self._ends = max(self._ends, self._clock() + self._seconds)  # to receive it took time of its own
         if await self._has_fresh_token(peek):
             return 0.0
-        if not self._may_try_again or not self._is_repeatable:
-            return None
         api, status, fields = self._route.api, peek.response.status, peek.response.raw_headers
-        document = await peek.document(ends=self._ends) if retries.wants_document(api, status) else None
+        may_repeat = self._may_try_again and self._is_repeatable
+        document = None
+        if retries.wants_document(api, status):
+            document = await peek.document(ends=self._ends if may_repeat else 0.0)
         now = timezone.now()
-        if not retries.is_temporary(api, status, fields, document, now=now):
-            return None
         told = retries.told_wait(api, status, fields, document, now=now)
+        if told == retries.LASTING:
+            self._ticket.told_to_wait(_LASTING_PAUSE_SECONDS)
+        if not may_repeat or not retries.is_temporary(api, status, fields, document, now=now):
+            return None
         return self._within_time(told or retries.backoff(self._call.record.retries))
 
     @property

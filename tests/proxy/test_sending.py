@@ -156,6 +156,18 @@ def test_prx_29_a_wait_beyond_the_time_sends_the_reply_back_at_once_and_untouche
         assert got.get(name) == value
 
 
+def test_hubspot_43_a_used_up_day_is_not_asked_for_again_and_again(
+    platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits
+) -> None:
+    daily = limited(policy="DAILY")
+    upstream = provider(in_turn(daily, OK))
+    first, second = call(platform, at), call(platform, at)
+    assert (first.status, first.body) == (429, body_of(daily))
+    assert (second.status, json.loads(second.body)["limitedBy"]) == (429, "provider")
+    assert 1 <= int(second.get("Retry-After") or 0) <= 60
+    assert (waits, len(upstream.requests)) == ([], 1)
+
+
 def test_without_a_word_of_the_provider_the_waits_double_and_the_last_reply_is_the_partner_s(
     platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits, records: list[Record]
 ) -> None:
