@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Hashable
 
 #: pieces of work that one turn of the loop begins out of the lines, over all partners
-PER_TURN = 8
+PER_TURN = 4
 #: so long after two partners were seen, lines are kept
 MIXED_SECONDS = 5.0
 #: with no more calls than this in hand nobody stands in front of anybody
-FEW_CALLS = 4
+FEW_CALLS = 2
 PIECE_BYTES = 65_536
 
 
