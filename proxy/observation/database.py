@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.db.models import BooleanField, Case, Count, F, Func, Max, Min, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -47,6 +47,10 @@ class Readings:
     providers: dict[str, str]
 
 
+#: what is told where the database does not answer, or not in time
+DOWN = Readings([("patchbay_database_up", (), 0.0)], {})
+
+
 class Database:
     """Keeps what was read last. Call read() from a database thread, one at a time or not: it does no harm."""
 
@@ -75,7 +79,7 @@ def _read() -> Readings:
         readings += _connections(apps, now)
         for part in (_backlogs, _refresh_trouble, _workers):
             readings += part(now)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.error("metrics not read from the database", error=type(error).__name__)
         is_up = False
     if is_up:
@@ -101,8 +105,8 @@ def _connections(apps: dict[UUID, tuple[str, str]], now: datetime) -> Iterator[R
         yield "patchbay_refreshes_due", app, due
         for status in (Status.ACTIVE, *_UNWELL):
             yield "patchbay_connections", (*app, str(status)), counts[pk, status]
-    first = min((first for _, due, first in usable.values() if due), default=None)
-    yield "patchbay_refresh_oldest_due_seconds", (), _age(first, now)
+    firsts = [first for _, due, first in usable.values() if due and first is not None]
+    yield "patchbay_refresh_oldest_due_seconds", (), _age(min(firsts, default=None), now)
 
 
 def _of_status(status: Status) -> Iterable[tuple[UUID, int]]:

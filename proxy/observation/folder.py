@@ -12,6 +12,8 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,7 @@ from proxy.observation.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
 _LOCK, _NUMBERS, _WRITING = ".lock", ".numbers", ".writing"
+FORGET_SECONDS = 7 * 86_400
 _FOLD_LOCK, _ENDED = "folding", "ended.numbers"
 
 
@@ -37,6 +40,7 @@ class Folder:
     def enter(self) -> None:
         """Take a place; the first of all clears away what is left of earlier runs."""
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._forget_hosts()
         with self._folding():
             if not any(not _is_free(path) for path in self._path.glob(f"*{_LOCK}")):
                 for kind in (_LOCK, _NUMBERS, _WRITING):
@@ -44,6 +48,13 @@ class Folder:
                         path.unlink(missing_ok=True)
             self._held = (self._path / f"{self._name}{_LOCK}").open("wb")
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _forget_hosts(self) -> None:
+        """Delete the folders of hosts that have long been gone: each container has a name of its own."""
+        before = time.time() - FORGET_SECONDS
+        for lock in self._path.parent.glob(f"*/{_FOLD_LOCK}"):
+            if lock.parent != self._path and lock.parent.stat().st_mtime < before:
+                shutil.rmtree(lock.parent, ignore_errors=True)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Write this process's numbers, whole or not at all."""

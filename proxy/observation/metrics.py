@@ -117,8 +117,8 @@ class Scrape(Collector):
 
 def _of_calls(snapshot: Snapshot) -> Iterator[Metric]:
     cells = snapshot.cells
-    requests = {key: numbers[calls.REQUESTS] for key, numbers in cells.items()}
-    yield _counter("patchbay_proxy_requests", requests)
+    requests = _summed(cells, lambda key: key)
+    yield _counter("patchbay_proxy_requests", {key: row[calls.REQUESTS] for key, row in requests.items()})
     by_app = _summed(cells, lambda key: key[:2])
     for name, place in (
         ("patchbay_proxy_request_bytes", calls.REQUEST_BYTES),

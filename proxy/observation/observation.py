@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from proxy.observation import process
 from proxy.observation.calls import Calls
-from proxy.observation.database import Database
+from proxy.observation.database import DOWN, Database, Readings
 from proxy.observation.folder import Folder
 from proxy.observation.metrics import Scrape
 from proxy.observation.snapshot import Snapshot
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 #: how old the numbers of the other processes may be in a scrape
 PUBLISH_SECONDS = 5.0
+#: for how long a scrape waits for the database; Prometheus gives up after ten
+DATABASE_SECONDS = 5.0
 TOKEN_CHARACTERS = 16
 _SHORT = (
     f"METRICS_TOKEN is shorter than {TOKEN_CHARACTERS} characters. "
@@ -51,6 +53,7 @@ class Metrics:
         # One thread: files are written in order, and two scrapes at once do the work of one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._publishing: asyncio.Task[None] | None = None
+        self._reading: asyncio.Future[Readings] | None = None
 
     async def open(self) -> None:
         """Raises ImproperlyConfigured where nothing can be written."""
@@ -67,15 +70,28 @@ class Metrics:
         self._lag.stop()
         if self._publishing is not None:
             self._publishing.cancel()
-        await self.on_thread(self._publish, self._now(), True)
+        try:
+            await self.on_thread(self._publish, self._now(), True)
+        except OSError as error:
+            log.warning("metrics not written", error=type(error).__name__)
         self._thread.shutdown(wait=False)
 
     async def scrape(self) -> Scrape:
         """The numbers of all processes of this host, and what the database says."""
-        read = await self._plane.reads.run(self._database.read)
+        read = await self._readings()
         self._calls.know(read.providers)
         together = await self.on_thread(self._exchange, self._now())
         return Scrape(together, read.readings)
+
+    async def _readings(self) -> Readings:
+        """What the database says, in time: a scrape must not wait for what it is to tell about."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._plane.reads.run(self._database.read))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._reading), DATABASE_SECONDS)
+        except TimeoutError:
+            log.error("metrics not read from the database in time")
+            return DOWN
 
     def _now(self) -> Snapshot:
         """On the loop: copies, so that a thread may take its time."""

@@ -149,6 +149,18 @@ def test_a_file_of_another_version_or_none_of_ours_is_left_out(
     assert told(one) == (3, 3, 0)
 
 
+def test_hosts_that_are_long_gone_are_forgotten_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("gone", "here"):
+        folder = entered(tmp_path / name)
+        folder.publish(counted(1))
+        folder.leave()
+    (tmp_path / "of somebody else").mkdir()
+    for name in ("gone", "of somebody else"):
+        os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+    entered(tmp_path / "new").leave()
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "new", "of somebody else"}
+
+
 def test_what_is_written_is_read_as_it_was_however_much_it_is() -> None:
     cells = {(f"app-{number}", *KEY[1:]): [float(number)] * LENGTH for number in range(250)}
     written = Snapshot(cells, gauges={"patchbay_web_processes": 1}, ended=["a", "b"])

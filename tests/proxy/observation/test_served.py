@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
+from typing import Any
 
 import pytest
 
 from accounts.models import WorkerHeartbeat
 from integrations.models import Connection
+from proxy.observation import database, observation
 from proxy.observation.observation import PUBLISH_SECONDS
 from tests.egress.servers import Conversation, replying
 from tests.factories import World
@@ -98,6 +101,23 @@ def test_a_call_in_flight_is_seen(metered: Served, at: World, cust: Connection, 
     assert metered.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
     assert seen == [1]
     assert total(samples(metered), "patchbay_proxy_in_flight") == 0
+
+
+def test_a_database_that_hangs_holds_up_no_scrape(metered: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+
+    def hangs() -> Any:
+        let_go.wait(20)
+        return []
+
+    monkeypatch.setattr(database, "_integrations", hangs)
+    monkeypatch.setattr(observation, "DATABASE_SECONDS", 0.1)
+    try:
+        found = samples(metered)
+        assert total(found, "patchbay_database_up") == 0
+        assert total(found, "patchbay_web_processes") == 1
+    finally:
+        let_go.set()
 
 
 def wait_for_requests(served: list[Served], wanted: float) -> None:

@@ -15,7 +15,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from integrations.models import Connection
-from proxy.observation import traces
+from proxy.observation import observation, traces
 from proxy.observation.traces import Traces
 from tests.egress.servers import replying
 from tests.factories import World
@@ -156,6 +156,29 @@ def test_missing_packages_are_named_with_what_installs_them(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImproperlyConfigured, match=r"requirements-tracing\.txt"):
         Traces()
+
+
+async def test_a_start_without_the_packages_fails_and_says_why(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, transactional_db: Any
+) -> None:
+    from config.asgi import application
+
+    def missing() -> None:
+        raise ImproperlyConfigured(traces._MISSING)
+
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
+    monkeypatch.setattr(observation, "Traces", missing)
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await application({"type": "lifespan"}, receive, send)
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "requirements-tracing.txt" in sent[0]["message"]
 
 
 def test_the_packages_are_not_loaded_while_traces_are_off() -> None:
