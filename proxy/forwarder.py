@@ -29,10 +29,13 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     record.host, record.path, record.query = target.host, target.raw_path, target.raw_query or ""
     ticket = plane.limits.enter(route, call)
     try:
+        spent = 0.0
         if ticket.must_wait:
+            began = perf_counter()
             await ticket.admitted()
+            spent = perf_counter() - began
         record.sent_at = perf_counter()
-        reply = await _forwarded(plane, route, call, ticket)
+        reply = await _forwarded(plane, route, call, ticket, spent_seconds=spent)
     except BaseException as error:
         ticket.failed(error)
         ticket.leave()
@@ -42,8 +45,10 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     return reply
 
 
-async def _forwarded(plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> Reply:
-    sent = await send(plane, route, call, ticket)
+async def _forwarded(
+    plane: DataPlane, route: Route, call: Call, ticket: Ticket, *, spent_seconds: float
+) -> Reply:
+    sent = await send(plane, route, call, ticket, spent_seconds=spent_seconds)
     response = sent.response
     if response.status > 599:
         await response.aclose()

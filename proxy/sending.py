@@ -65,7 +65,9 @@ class Sent:
     token: AccessToken
 
 
-async def send(plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> Sent:
+async def send(
+    plane: DataPlane, route: Route, call: Call, ticket: Ticket, *, spent_seconds: float = 0.0
+) -> Sent:
     """Send the call, and return once the header section of a reply is there that goes to the partner.
 
     It is sent again once, with a fresh token, when the provider says that the token expired; and after what
@@ -73,9 +75,11 @@ async def send(plane: DataPlane, route: Route, call: Call, ticket: Ticket) -> Se
     work twice. Content must be at hand for that. All of it, waits included, ends within the time until the
     response headers that the caller or the provider's entry sets; a reply that asks for more goes back at once.
 
-    Raises EgressError, what a refresh raises, and what reading the content raises.
+    spent_seconds: what of that time the call has waited for its ticket. Raises EgressError, what a refresh
+    raises, and what reading the content raises.
     """
-    return await _Tries(plane, route, call, ticket).sent()
+    tries = _Tries(plane, route, call, ticket)
+    return await tries.sent(spent_seconds)
 
 
 class _Tries:
@@ -104,8 +108,11 @@ class _Tries:
         self._ends = self._clock() + self._seconds
         self._has_replayed = False
 
-    async def sent(self) -> Sent:
+    async def sent(self, spent_seconds: float) -> Sent:
         timeouts = _timeouts(self._seconds)
+        if spent_seconds:
+            self._ends -= spent_seconds
+            timeouts = self._what_is_left(timeouts)
         while True:
             try:
                 ask = _ask(self._route, self._call, self._token)
@@ -130,7 +137,7 @@ class _Tries:
                 await response.aclose()
             if wait:
                 await self._pause(wait)
-            timeouts = _shortened(timeouts, max(self._ends - self._clock(), _SHORTEST_TRY_SECONDS))
+            timeouts = self._what_is_left(timeouts)
 
     def _is_worth_a_look(self, status: int) -> bool:
         api = self._route.api
@@ -172,6 +179,10 @@ class _Tries:
     @property
     def _is_repeatable(self) -> bool:
         return retries.may_repeat(self._call.method, self._call.fields)
+
+    def _what_is_left(self, timeouts: Timeouts) -> Timeouts:
+        seconds = max(self._ends - self._clock(), _SHORTEST_TRY_SECONDS)
+        return replace(timeouts, connect=min(CONNECT_SECONDS, seconds), response_headers=seconds)
 
     def _within_time(self, wait: float) -> float | None:
         return wait if self._clock() + wait < self._ends else None
@@ -262,7 +273,3 @@ def _timeouts(seconds: float) -> Timeouts:
 @lru_cache(maxsize=256)
 def _kept_timeouts(seconds: float, idle: float, total: float) -> Timeouts:
     return Timeouts(connect=min(CONNECT_SECONDS, seconds), response_headers=seconds, idle=idle, total=total)
-
-
-def _shortened(timeouts: Timeouts, seconds: float) -> Timeouts:
-    return replace(timeouts, connect=min(CONNECT_SECONDS, seconds), response_headers=seconds)

@@ -253,6 +253,16 @@ def test_prx_18_a_post_that_was_never_sent_is_tried_again_when_asked(
     assert [body_of(request) for request in upstream.requests] == [b"x"]
 
 
+def test_prx_29_what_a_call_waits_for_its_account_is_part_of_its_time(
+    platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits
+) -> None:
+    """A second is spent on the limit that the first reply told of, so another does not fit any more."""
+    upstream = provider(replying(limited(b"Retry-After: 1")))
+    assert call(platform, at).status == 429
+    got = call(platform, at, Patchbay_Retries="3", Patchbay_Timeout="1.9")
+    assert (got.status, got.body, waits, len(upstream.requests)) == (429, b"slow down", [], 2)
+
+
 def test_prx_19_after_a_refresh_each_try_carries_the_new_token_and_the_whole_body(
     platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits, records: list[Record]
 ) -> None:
