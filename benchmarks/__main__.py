@@ -15,6 +15,7 @@ MEASUREMENTS: dict[str, str] = {
     "million": "benchmarks.million",
     "refreshes": "benchmarks.refreshes",
     "proxy": "benchmarks.proxy",
+    "memory": "benchmarks.memory",
 }
 
 
