@@ -10,13 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
+
+from accounts.api.problems import Problem
 from proxy.credentials import Field
 from proxy.models import ReceiptPart
 from proxy.models.receipt import PartKind
 from sealing import Secret, UnreadableSecret
 
+log = structlog.get_logger(__name__)
+
 #: of content, before it is sealed; 500 rows of this are what a walk over sealed values holds at a time
 PIECE_BYTES = 65_536
+_KEY_RETRY_SECONDS = 60
+_UNREADABLE = (
+    "What is kept of this receipt cannot be read. The operator of this installation has to put the key that sealed "
+    "it back into FERNET_KEYS."
+)
 
 
 @dataclass(slots=True, repr=False)
@@ -91,18 +101,27 @@ def write(parts: list[ReceiptPart]) -> None:
 
 
 def request_of(receipt_id: UUID) -> StoredRequest | None:
-    """The request, or None when it was deleted. Raises UnreadableSecret."""
+    """The request, or None when it was deleted. Raises Problem when no key opens it."""
     packed = _opened(receipt_id, PartKind.REQUEST)
     return None if packed is None else StoredRequest.unpacked(packed)
 
 
 def reply_of(receipt_id: UUID) -> StoredReply | None:
-    """The reply, or None when there is none. Raises UnreadableSecret."""
+    """The reply, or None when there is none. Raises Problem when no key opens it."""
     packed = _opened(receipt_id, PartKind.RESULT)
     return None if packed is None else StoredReply.unpacked(packed)
 
 
 def _opened(receipt_id: UUID, kind: PartKind) -> bytes | None:
+    try:
+        return _whole(receipt_id, kind)
+    except UnreadableSecret as error:
+        log.error("receipt not readable", receipt=str(receipt_id), place=error.context)
+        raise Problem("internal_error", _UNREADABLE, {"retryAfter": _KEY_RETRY_SECONDS}) from error
+
+
+def _whole(receipt_id: UUID, kind: PartKind) -> bytes | None:
+    """Raises UnreadableSecret, also when a piece is missing or another's."""
     rows = ReceiptPart.objects.filter(receipt=receipt_id, kind=kind).order_by("number")
     pieces = []
     for number, part in enumerate(rows.iterator(chunk_size=20)):
@@ -110,7 +129,10 @@ def _opened(receipt_id: UUID, kind: PartKind) -> bytes | None:
         if part.number != number or not text.startswith(place):
             raise UnreadableSecret(part.content.context)
         pieces.append(base64.b64decode(text[len(place) :]))
-    return b"".join(pieces) if pieces else None
+    packed = b"".join(pieces)
+    if pieces and len(packed) != _length(packed):
+        raise UnreadableSecret(f"{ReceiptPart._meta.db_table}, whose last pieces are missing")
+    return packed if pieces else None
 
 
 def _place(part: ReceiptPart) -> str:
@@ -128,12 +150,15 @@ def _packed(head: dict[str, Any], content: bytes) -> bytes:
     return json.dumps(head, separators=(",", ":")).encode("ascii") + b"\n" + content
 
 
+def _length(packed: bytes) -> int:
+    """How long it should be, which its head tells; -1 when even that is cut short."""
+    line, newline, _ = packed.partition(b"\n")
+    return len(line) + 1 + int(json.loads(line)["length"]) if newline else -1
+
+
 def _unpacked(packed: bytes) -> tuple[dict[str, Any], bytes]:
     line, _, content = packed.partition(b"\n")
-    head = json.loads(line)
-    if len(content) != head["length"]:
-        raise UnreadableSecret(f"{ReceiptPart._meta.db_table}, whose last pieces are missing")
-    return head, content
+    return json.loads(line), content
 
 
 def _texts(fields: list[Field]) -> list[list[str]]:

@@ -30,8 +30,7 @@ from proxy.selectors import Selector
 
 log = structlog.get_logger(__name__)
 
-#: our own refusals that pass: the call is put off, unless it has waited for so long
-_PASSING = frozenset({"saturated", "rate_limited", "circuit_open", "refresh_unavailable"})
+#: what of ours passes, which Retry-After tells, puts a call off, unless it has waited for so long
 PATIENCE = timedelta(minutes=15)
 _LONGEST_PAUSE_SECONDS = 60.0
 _STORE_TRIES = 5
@@ -81,7 +80,7 @@ async def _outcome(plane: DataPlane, claimed: Claim, record: Record) -> Outcome 
         problem = problems.from_exception(error)
         # The forwarder notes the moment at which it begins to send: before it, nothing has left.
         if problem is not None and not record.sent_at and _may_wait(claimed, problem):
-            pause = min(float(problem.members.get("retryAfter", 1)), _LONGEST_PAUSE_SECONDS)
+            pause = min(float(problem.members["retryAfter"]), _LONGEST_PAUSE_SECONDS)
             await plane.reads.run(claims.defer, claimed, seconds=pause)
             return None
         outcome = outcomes.of_error(error, request_id=claimed.receipt.request_id, record=record)
@@ -91,7 +90,7 @@ async def _outcome(plane: DataPlane, claimed: Claim, record: Record) -> Outcome 
 
 
 def _may_wait(claimed: Claim, problem: Problem) -> bool:
-    return problem.code in _PASSING and timezone.now() - claimed.receipt.created_at < PATIENCE
+    return "retryAfter" in problem.members and timezone.now() - claimed.receipt.created_at < PATIENCE
 
 
 async def _called(plane: DataPlane, claimed: Claim, record: Record) -> Outcome:

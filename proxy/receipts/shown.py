@@ -56,7 +56,7 @@ def receipt_data(receipt: Receipt) -> dict[str, Any]:
 
 
 def full_data(receipt: Receipt) -> dict[str, Any]:
-    """Those and, once it is over, what came of it. Raises UnreadableSecret."""
+    """Those and, once it is over, what came of it. Raises Problem when no key opens that."""
     data = receipt_data(receipt)
     if receipt.state in OPEN:
         return data
@@ -73,8 +73,7 @@ def full_data(receipt: Receipt) -> dict[str, Any]:
 
 
 def reply_to_give(receipt: Receipt, *, now: datetime) -> StoredReply:
-    """The reply itself, the problem that stands for it included. Raises Problem (conflict) when there is none, and
-    UnreadableSecret."""
+    """The reply itself, the problem that stands for it included. Raises Problem (conflict) when there is none."""
     if receipt.state in (State.COMPLETED, State.FAILED):
         reply = contents.reply_of(receipt.pk)
         if reply is None:

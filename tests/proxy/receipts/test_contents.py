@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from accounts.api.problems import Problem
 from proxy.models import Receipt, ReceiptPart
 from proxy.models.receipt import PartKind
 from proxy.receipts import contents
 from proxy.receipts.contents import PIECE_BYTES, StoredReply, StoredRequest
-from sealing import UnreadableSecret, rotation, survey
+from sealing import rotation, survey
 from tests.factories import World
 from tests.proxy.receipts.made import receipt
 
@@ -61,7 +62,7 @@ def test_a_piece_of_another_receipt_does_not_open_here(world: World) -> None:
     mine, other = receipt(world), receipt(world)
     kept(other, PartKind.RESULT, StoredReply(200, [], b"theirs").packed())
     ReceiptPart.objects.filter(receipt=other).update(receipt=mine)
-    with pytest.raises(UnreadableSecret):
+    with pytest.raises(Problem):
         contents.reply_of(mine.pk)
 
 
@@ -69,7 +70,7 @@ def test_content_with_a_piece_missing_is_not_shown_short(world: World) -> None:
     made = receipt(world)
     parts = kept(made, PartKind.RESULT, StoredReply(200, [], os.urandom(3 * PIECE_BYTES)).packed())
     parts[1].delete()
-    with pytest.raises(UnreadableSecret):
+    with pytest.raises(Problem):
         contents.reply_of(made.pk)
 
 
@@ -77,7 +78,7 @@ def test_the_last_piece_missing_is_noticed_too(world: World) -> None:
     made = receipt(world)
     parts = kept(made, PartKind.RESULT, StoredReply(200, [], os.urandom(3 * PIECE_BYTES)).packed())
     parts[-1].delete()
-    with pytest.raises(UnreadableSecret):
+    with pytest.raises(Problem):
         contents.reply_of(made.pk)
 
 
