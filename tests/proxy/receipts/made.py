@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from integrations.models import Connection
 from proxy.models import Receipt
-from proxy.models.receipt import KEEP
+from proxy.models.receipt import KEEP, PartKind
+from proxy.receipts import contents
+from proxy.receipts.contents import StoredRequest
 from tests import factories
 from tests.factories import World
 
@@ -32,3 +34,13 @@ def receipt(at: World, connection: Connection | None = None, **fields: Any) -> R
         connection=used,
         **values,
     )
+
+
+def waiting(
+    at: World, connection: Connection, *, method: str = "GET", url: str = "/crm", **fields: Any
+) -> Receipt:
+    """A pending one with its request; a POST is not repeatable."""
+    made = receipt(at, connection, method=method, is_repeatable=method != "POST", **fields)
+    asked = StoredRequest(url, body=b"body" if method == "POST" else None)
+    contents.write(contents.sealed(made.pk, PartKind.REQUEST, asked.packed()))
+    return made
