@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
+from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,7 +32,18 @@ def current() -> RequestContext:
 
 def new_request_id() -> str:
     """128 random bits; ours alone, so that a caller cannot forge the trail of another request."""
-    return secrets.token_hex(16)
+    try:
+        return _drawn.pop()
+    except IndexError:
+        digits = secrets.token_hex(16 * _DRAWN_AT_ONCE)
+        _drawn.extend(digits[first : first + 32] for first in range(32, len(digits), 32))
+        return digits[:32]
+
+
+#: asking the kernel for each id costs four microseconds; a process that is forked draws its own
+_DRAWN_AT_ONCE = 64
+_drawn: deque[str] = deque()
+os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def enter(request_id: str, address: str | None) -> Any:

@@ -23,6 +23,7 @@ from proxy.credentials import Field
 from proxy.incoming import Incoming, PartnerGone, Receive, Watch
 from proxy.observation import exposition
 from proxy.passthrough import hot_call
+from proxy.plane import DataPlane
 from proxy.problems import refusal
 from proxy.record import PARTNER_GONE
 from proxy.replies import ProxiedResponse, Reply, Send, deliver
@@ -39,6 +40,9 @@ _STACKGO_PATH = re.compile(
     rb"/api/(?:raw|raw/xe|atlassian/proxy|quick-books/proxy|servicenow/proxy|shopify)/([^/]+)"
 ).fullmatch
 _CONTENT_AFTER_UPGRADE = frozenset({b"upgrade", b"transfer-encoding", b"content-length"})
+#: the key in the lifespan's state under which each call finds its loop's plane
+_PLANE = "patchbay.plane"
+_NOTHING: Mapping[str, Any] = {}
 _passthrough = PassthroughView.as_view()
 _envelope = EnvelopeView.as_view()
 _stackgo = StackGoView.as_view()
@@ -68,7 +72,7 @@ def data_plane(application: Application) -> Application:
             else:
                 await application(scope, receive, send)
         elif kind == "lifespan":
-            await _live(receive, send)
+            await _live(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -96,16 +100,18 @@ async def _refuse_upgrade(send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.content})
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _live(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
                 await asyncio.to_thread(_tell_of_keys)
-                await plane.opened()
+                here = await plane.opened()
             except ImproperlyConfigured as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
+            if (state := scope.get("state")) is not None:
+                state[_PLANE] = here
             settle_garbage()
             await send({"type": "lifespan.startup.complete"})
         else:
@@ -151,7 +157,7 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if b"/" not in rest:
         await _viewed(_envelope, scope, receive, send, app_slug=_slug(rest))
         return
-    here = await plane.opened()
+    here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
     received = incoming.of_scope(scope, receive)
     received.record.observers = here.observers
     if here.observation.traces is not None:
@@ -177,7 +183,7 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
     """Await a DRF view with a Django request, without handler, middleware and signals."""
-    here = await plane.opened()
+    here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
     received = incoming.of_scope(scope, receive)
     if here.observation.traces is not None:
         here.observation.took(received)

@@ -12,6 +12,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from egress.aio import AsyncResponse
 from egress.errors import ContentTooLarge, EgressError
 from proxy.credentials import Field
+from proxy.eager import within
 from proxy.incoming import Pace, PartnerGone, Watch
 from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE, Record
 
@@ -106,27 +107,23 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
     A reply that breaks off is left unfinished, upon which the server closes the connection: the partner sees
     a broken reply, not a short good one. So is one that the partner does not take for PROXY_IDLE_SECONDS.
     """
-    clock = asyncio.get_running_loop().time
     idle: float = settings.PROXY_IDLE_SECONDS
+    upstream = reply.upstream
     try:
-        async with asyncio.timeout(idle) as limit:
-            await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
-            upstream = reply.upstream
-            if upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES):
-                body = reply.content if upstream is None else reply.content + upstream.read_buffered()
-                await send({"type": "http.response.body", "body": body})
-                if (record := reply.record) is not None:
-                    record.reply_bytes = len(body)
-                    record.outcome = COMPLETED
-                return
-            watch.start()
-            limit.reschedule(None)  # waiting for the provider has limits of its own
-            async for chunk in reply.chunks():
-                limit.reschedule(clock() + idle)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                limit.reschedule(None)
-            limit.reschedule(clock() + idle)
-            await send({"type": "http.response.body", "body": b""})
+        await within(
+            idle, send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
+        )
+        if upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES):
+            body = reply.content if upstream is None else reply.content + upstream.read_buffered()
+            await within(idle, send({"type": "http.response.body", "body": body}))
+            if (record := reply.record) is not None:
+                record.reply_bytes = len(body)
+                record.outcome = COMPLETED
+            return
+        watch.start()
+        async for chunk in reply.chunks():  # waiting for the provider has limits of its own
+            await within(idle, send({"type": "http.response.body", "body": chunk, "more_body": True}))
+        await within(idle, send({"type": "http.response.body", "body": b""}))
     except (EgressError, PartnerGone, TimeoutError):
         return
 
