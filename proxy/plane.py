@@ -66,9 +66,9 @@ class DataPlane:
         await self.credentials_used.close()
         await self.client.close()
         await self.refreshes.close()
-        await self.observation.close()
         await self.traffic.close()
         await self.limits.close()
+        await self.observation.close()
         for executor in (self.reads, self._writes):
             executor.close()
         self.cache.close()
