@@ -18,11 +18,19 @@ _KINDS = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
 )
 
+
+class Stretch(bytes):
+    """A part of a known pattern; says which instead of what is in it."""
+
+    def __repr__(self) -> str:
+        return f"Stretch({self[:2]!r}… {len(self)})"
+
+
 contents: st.SearchStrategy[bytes] = (
     st.binary(max_size=400)
     | st.sampled_from(_KINDS)
     | st.tuples(st.sampled_from(_LENGTHS), st.integers(0, 255)).map(
-        lambda drawn: _PATTERN[drawn[1] : drawn[1] + drawn[0]]
+        lambda drawn: Stretch(_PATTERN[drawn[1] : drawn[1] + drawn[0]])
     )
 )
 cuts: st.SearchStrategy[list[int]] = st.lists(st.integers(0, 1 << 20), max_size=4)

@@ -17,7 +17,7 @@ from tests.proxy.exact.fields import lowered, padding, request_fields
 from tests.proxy.exact.partner import Field, Partner
 from tests.proxy.exact.upstream import Arrived, Upstream
 
-pytestmark = pytest.mark.served
+pytestmark = [pytest.mark.served, pytest.mark.filterwarnings("ignore:Generating overly large repr")]
 ROOT = b"/proxy/hbdev/cust"
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _METHODS_WITH_CONTENT = (b"POST", b"PUT", b"PATCH")

@@ -43,7 +43,7 @@ class Answer:
 Answering = Callable[[bytes], Answer]
 
 
-@dataclass
+@dataclass(repr=False)
 class Upstream:
     """A running provider. `answer` is asked with each request's header section; `conversation` replaces all."""
 
