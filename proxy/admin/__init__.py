@@ -1,3 +1,3 @@
 """The staff pages of the proxy."""
 
-from proxy.admin import traffic  # noqa: F401 (registering)
+from proxy.admin import receipts, traffic  # noqa: F401 (registering)
