@@ -45,10 +45,12 @@ class AsyncClient:
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl_context = ssl_context
         self._pool: Pool | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Get ready; does nothing when it is open."""
         if self._pool is None:
+            self._loop = asyncio.get_running_loop()
             self._pool = Pool(self._ssl_context or client_context())
 
     async def close(self) -> None:
@@ -88,16 +90,17 @@ class AsyncClient:
         Raises DestinationRefused and InvalidRequest (not sent), ConnectFailed and ConnectTimeout (nothing was
         sent), HeadersTimeout and ReplyLost (sent, outcome unknown), InvalidReply.
         """
-        if self._pool is None:
+        pool, loop = self._pool, self._loop
+        if pool is None or loop is None:
             raise RuntimeError("The client is not open.")
         limits = timeouts or _DEFAULT_TIMEOUTS
         head = wire.request_head(method, target, headers, framing=wire.framing(method, body, content_length))
-        ends = asyncio.get_running_loop().time() + limits.total
+        ends = loop.time() + limits.total
         is_repeatable = method in wire.IDEMPOTENT_METHODS and (body is None or isinstance(body, bytes))
         fresh = False
         while True:
-            connection, protocol = await self._pool.acquire(target, timeout=limits.connecting, fresh=fresh)
-            exchange = Exchange(connection, protocol, host=target.host, limits=limits, ends=ends)
+            connection, protocol = await pool.acquire(target, timeout=limits.connecting, fresh=fresh)
+            exchange = Exchange(loop, connection, protocol, host=target.host, limits=limits, ends=ends)
             try:
                 return await exchange.run(method, head, body, content_length)
             except ReplyLost as error:

@@ -48,9 +48,16 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(
-        self, connection: Connection, protocol: Exchanges, *, host: str, limits: Limits, ends: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: Connection,
+        protocol: Exchanges,
+        *,
+        host: str,
+        limits: Limits,
+        ends: float,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._connection: Connection | None = connection
         self._protocol = protocol
         self._limits = limits

@@ -11,6 +11,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
+#: said in the message that begins a reply: its whole content follows at once. Both then go out in one segment
+WHOLE_FOLLOWS = "patchbay.whole_follows"
 _EMPTY_STATUS_CODES = frozenset({204, 304})
 _RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 
@@ -21,13 +23,22 @@ class ExactCycle(RequestResponseCycle):
     """
 
     _ends_with_connection = False
+    _held_head = b""
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # of the same coroutine
         if not self.response_started:
             return self._start(message)
         if self._ends_with_connection:
             return self._send_until_closed(message)
+        if self._held_head:
+            message = self._joined(message)
         return super().send(message)
+
+    def _joined(self, message: Any) -> Any:
+        """The content with the header section in front of it."""
+        head, self._held_head = self._held_head, b""
+        self.expected_content_length += len(head)
+        return {**message, "body": head + message.get("body", b"")}
 
     async def _start(self, message: Any) -> None:
         if message["type"] != "http.response.start":
@@ -45,7 +56,10 @@ class ExactCycle(RequestResponseCycle):
             self.access_logger.info(
                 '%s - "%s %s HTTP/%s" %d', who, self.scope["method"], shown, version, status
             )
-        self.transport.write(head)
+        if message.get(WHOLE_FOLLOWS) and self.expected_content_length and not self.chunked_encoding:
+            self._held_head = head
+        else:
+            self.transport.write(head)
 
     def _head(self, status: int, fields: Any) -> bytes:
         """Status line and header section. Raises RuntimeError for a value that would end its line."""

@@ -178,7 +178,7 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
             made = refusal(error, request_id=request_id, record=record)
         return made.belongs_to(record)
 
-    await _answer(received, reply, send)
+    await _answer(here, received, reply, send)
 
 
 async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
@@ -192,12 +192,14 @@ async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send
         response: ProxiedResponse = await view(_django_request(scope, received), **kwargs)
         return response.reply
 
-    await _answer(received, reply, send)
+    await _answer(here, received, reply, send)
 
 
-async def _answer(received: Incoming, reply: Callable[[], Awaitable[Reply]], send: Send) -> None:
+async def _answer(
+    here: DataPlane, received: Incoming, reply: Callable[[], Awaitable[Reply]], send: Send
+) -> None:
     """Deliver a reply, unless the partner hangs up: then everything for it ends at once."""
-    watch = Watch(received.source)
+    watch = Watch(received.source, loop=here.loop)
     watch.start(after_seconds=WATCH_AFTER_SECONDS)
     made: Reply | None = None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from django.http import HttpRequest
 
 from accounts.api.problems import Problem, invalid
 from proxy.credentials import Field
+from proxy.eager import within
 from proxy.headers import RequestFields
 from proxy.protocol import CONNECTION
 from proxy.record import Record
@@ -155,16 +157,18 @@ async def read_content(received: Incoming, fields: RequestFields, *, max_bytes: 
         raise _too_large(max_bytes)
     parts: list[bytes] = []
     size = 0
-    clock = asyncio.get_running_loop().time
-    ends = clock() + CONTENT_SECONDS
+    ends = time.monotonic() + CONTENT_SECONDS
+    pieces = received.source.chunks()
     try:
-        async with asyncio.timeout(CONTENT_IDLE_SECONDS) as limit:
-            async for chunk in received.source.chunks():
-                limit.reschedule(min(clock() + CONTENT_IDLE_SECONDS, ends))
-                size += len(chunk)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                parts.append(chunk)
+        while True:
+            left = min(CONTENT_IDLE_SECONDS, max(0.0, ends - time.monotonic()))
+            chunk = await within(left, anext(pieces, None))
+            if chunk is None:
+                break
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            parts.append(chunk)
     except TimeoutError:
         raise invalid("body", "The content did not arrive in time.") from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -194,11 +198,12 @@ class Watch:
     while the content is still being received: that is noticed there.
     """
 
-    __slots__ = ("_handle", "_source", "_task", "_watched", "has_gone")
+    __slots__ = ("_handle", "_loop", "_source", "_task", "_watched", "has_gone")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source if isinstance(source, ReceivedContent) else None
-        self._watched = asyncio.current_task()
+        self._loop = loop
+        self._watched = asyncio.current_task(loop)
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.has_gone = False
@@ -217,7 +222,7 @@ class Watch:
             self._handle.cancel()
             self._handle = None
         if after_seconds:
-            self._handle = asyncio.get_running_loop().call_later(after_seconds, self.start)
+            self._handle = self._loop.call_later(after_seconds, self.start)
         elif self._source.is_over:
             self._task = asyncio.ensure_future(self._look(self._source))
         else:

@@ -12,6 +12,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from egress.aio import AsyncResponse
 from egress.errors import ContentTooLarge, EgressError
 from proxy.credentials import Field
+from proxy.cycle import WHOLE_FOLLOWS
 from proxy.eager import within
 from proxy.incoming import Pace, PartnerGone, Watch
 from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE, Record
@@ -110,10 +111,10 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
     idle: float = settings.PROXY_IDLE_SECONDS
     upstream = reply.upstream
     try:
-        await within(
-            idle, send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})
-        )
-        if upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES):
+        is_whole = upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES)
+        start = {"type": "http.response.start", "status": reply.status, "headers": reply.fields}
+        await within(idle, send({**start, WHOLE_FOLLOWS: True} if is_whole else start))
+        if is_whole:
             body = reply.content if upstream is None else reply.content + upstream.read_buffered()
             await within(idle, send({"type": "http.response.body", "body": body}))
             if (record := reply.record) is not None:

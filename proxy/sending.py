@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from asyncio import sleep
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -103,7 +102,7 @@ class _Tries:
         self._call = call
         self._ticket = ticket
         self._token = route.token
-        self._clock = asyncio.get_running_loop().time
+        self._clock = plane.loop.time
         self._seconds = header_timeout(route, call.timeout_seconds)
         self._ends = self._clock() + self._seconds
         self._has_replayed = False
