@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -17,11 +18,12 @@ from proxy.models.traffic import TrafficEntryQuerySet
 from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE
 from proxy.traffic.ids import first_id
 
-SPANS: dict[str, tuple[str, timedelta]] = {
-    "hour": ("Last hour", timedelta(hours=1)),
-    "day": ("Last 24 hours", timedelta(days=1)),
-    "week": ("Last 7 days", timedelta(days=7)),
-    "all": ("All that is kept", timedelta(days=30)),
+#: name -> label and hours; None is as long as entries are kept
+SPANS: dict[str, tuple[str, int | None]] = {
+    "hour": ("Last hour", 1),
+    "day": ("Last 24 hours", 24),
+    "week": ("Last 7 days", 7 * 24),
+    "all": ("All that is kept", None),
 }
 DEFAULT_SPAN = "day"
 _CLASSES = {"0": "no reply", "2": "2xx", "3": "3xx", "4": "4xx", "5": "5xx"}
@@ -78,7 +80,9 @@ class SpanFilter(_Filter):
 
 def began(name: str) -> datetime:
     """When a span of SPANS began."""
-    return timezone.now() - SPANS[name][1]
+    hours = SPANS[name][1]
+    days = min(settings.TRAFFIC_DAYS, settings.TRAFFIC_HOUR_DAYS)
+    return timezone.now() - (timedelta(days=days) if hours is None else timedelta(hours=hours))
 
 
 class StatusFilter(_Filter):

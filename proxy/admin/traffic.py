@@ -36,12 +36,12 @@ from proxy.selectors import is_slug
 from proxy.traffic.hours import series
 
 _TONES = {2: "good", 4: "warn", 5: "bad"}
-_LONG_PATH = 60
+_LONG_PATH = 40
 
 
 @admin.register(TrafficEntry)
 class TrafficEntryAdmin(ReadOnlyAdmin):
-    list_display = ("when", "result", "method", "where", "customer", "partner", "slug", "took", "door")
+    list_display = ("when", "result", "where", "took", "customer", "slug", "partner")
     list_display_links = ("when",)
     list_filter = (SpanFilter, StatusFilter, OutcomeFilter, IntegrationFilter, "partner", DoorFilter)
     sortable_by = ()
@@ -52,7 +52,7 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
     change_list_template = "admin/proxy/trafficentry/change_list.html"
     change_form_template = "admin/proxy/trafficentry/form.html"
     fieldsets = (
-        (None, {"fields": ("at", "result", "outcome", "code", "request", "uuid")}),
+        (None, {"fields": ("moment", "result", "outcome", "code", "request", "uuid")}),
         (
             "Whose",
             {"fields": ("partner", "credential", "customer", "connection_link", "slug", "provider", "door")},
@@ -91,7 +91,7 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = self._chart_context(request) if self.has_view_permission(request) else {}
-        return super().changelist_view(request, {**context, **(extra_context or {})})
+        return super().changelist_view(request, {"title": "Traffic", **context, **(extra_context or {})})
 
     def _chart_context(self, request: HttpRequest) -> dict[str, Any]:
         """The hours of the list's span, partner and integration; nothing while a search looks for one call."""
@@ -131,13 +131,8 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="status")
     def result(self, entry: TrafficEntry) -> SafeString:
         label = badge(str(entry.status or "no reply"), _TONES.get(entry.status // 100, ""))
-        if entry.code:
-            return format_html("{} {}", label, code(entry.code))
-        return (
-            label
-            if entry.outcome == COMPLETED
-            else format_html("{} {}", label, entry.outcome.replace("_", " "))
-        )
+        told = entry.code or ("" if entry.outcome == COMPLETED else entry.outcome)
+        return format_html('{} <span class="pb-traffic__code">{}</span>', label, told.replace("_", " "))
 
     @admin.display(description="request")
     def where(self, entry: TrafficEntry) -> SafeString:
@@ -145,10 +140,10 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
         marks = [f"{entry.retries} retries"] if entry.retries else []
         marks += ["refreshed"] if entry.is_refreshed else []
         return format_html(
-            '<span class="pb-code" title="{}">{}{}</span> {}',
-            f"{entry.host}{entry.path}",
-            entry.host,
-            path,
+            '<span class="pb-traffic__request" title="{}">{} {}</span> {}',
+            f"{entry.host}{entry.path}{'?' if entry.query else ''}{entry.query}",
+            entry.method,
+            path or "–",
             badge(", ".join(marks), "warn") if marks else "",
         )
 
@@ -162,6 +157,10 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
         return format_html('<span class="pb-nowrap" title="{}">{}</span>', upstream, f"{entry.total_ms:,.1f}")
 
     # --- the page -------------------------------------------------------------------------------------------
+    @admin.display(description="over at")
+    def moment(self, entry: TrafficEntry) -> str:
+        return f"{entry.at:%d %b %Y %H:%M:%S}.{entry.at.microsecond // 1000:03} UTC"
+
     @admin.display(description="id")
     def uuid(self, entry: TrafficEntry) -> SafeString:
         return code(str(entry.pk))

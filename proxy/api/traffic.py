@@ -148,8 +148,8 @@ class TrafficHoursView(PartnerView):
 
 
 def visible_to(credential: Credential) -> TrafficEntryQuerySet:
-    """The partner's calls on integrations that the credential may use, and its own that found no connection."""
-    is_usable = Q(slug__in=_slugs(credential)) | Q(slug="", credential=credential)
+    """The partner's calls on integrations that the credential may use, and whatever it called itself."""
+    is_usable = Q(slug__in=_slugs(credential)) | Q(credential=credential)
     return TrafficEntry.objects.filter(is_usable, partner_id=credential.partner_id)
 
 

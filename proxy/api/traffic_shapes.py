@@ -47,7 +47,7 @@ class TrafficEntryReply(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     at = serializers.DateTimeField(help_text="When the call was over.")
     requestId = serializers.CharField(help_text="As in the reply's Patchbay-Request-Id.")
-    appSlug = serializers.CharField(allow_null=True, help_text="Null when no connection was found.")
+    appSlug = serializers.CharField(allow_null=True, help_text="Null when what was called cannot be one.")
     provider = serializers.CharField(allow_null=True)
     UUID = serializers.UUIDField(allow_null=True)
     userForeignIdentifier = serializers.CharField(allow_null=True)

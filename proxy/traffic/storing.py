@@ -20,6 +20,7 @@ from django.db import connections, models
 from proxy.models import TrafficEntry, TrafficHour
 from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, MAX_HOST, MAX_PATH, MAX_QUERY, NOBODY
 from proxy.record import COMPLETED, Record
+from proxy.selectors import is_slug
 from proxy.traffic import redaction
 from proxy.traffic.ids import hex_id
 
@@ -75,7 +76,7 @@ def entry_rows(records: Iterable[Record]) -> list[Row]:
                 record.partner_id.hex,
                 None if record.credential_id is None else record.credential_id.hex,
                 None if record.connection_id is None else record.connection_id.hex,
-                _slug(record),
+                record.slug if is_slug(record.slug) else "",
                 record.provider_id[:64],
                 record.door,
                 record.method[:16],
@@ -104,7 +105,7 @@ def hour_rows(records: Iterable[Record]) -> list[Row]:
         key = (
             record.partner_id,
             int(record.began_at + record.ended - record.began) // 3600,
-            record.slug if record.provider_id else "",
+            record.slug if record.provider_id else "",  # else it may be anything that somebody typed
             record.status // 100,
         )
         sums = hours.get(key)
@@ -131,11 +132,6 @@ def _hour_row(partner_id: UUID | None, hour: int, slug: str, status_class: int, 
 
 def _ended_at(record: Record) -> float:
     return record.began_at + record.seconds
-
-
-def _slug(record: Record) -> str:
-    """What no integration is called may be anything that somebody typed."""
-    return record.slug[:64] if record.provider_id else ""
 
 
 def _cut(text: str, longest: int) -> str:

@@ -93,17 +93,18 @@ def test_nobody_sees_another_partners_calls(api: Api, world: World) -> None:
     assert ids(of(other).get(TRAFFIC)) == ["0ther"]
 
 
-def test_a_credential_sees_calls_on_its_integrations_and_its_own_that_found_no_connection(
-    api: Api, world: World
-) -> None:
-    keep(world, slug="sfdev", request_id="elsewhere")
-    keep(world, None, provider_id="", slug="typo", status=404, code="not_found", request_id="typo")
+def test_a_credential_sees_calls_on_its_integrations_and_its_own(api: Api, world: World) -> None:
+    second = factories.credential(world.partner, factories.integration("sfdev", client_id="another"))
     keep(world, request_id="good")
+    keep(world, None, provider_id="", slug="typo", status=404, code="not_found", request_id="typo")
+    mine = record(
+        partner_id=world.partner.pk, credential_id=second.credential.pk, slug="sfdev", request_id="second"
+    )
+    store([mine])
     assert sorted(ids(api.get(TRAFFIC))) == ["good", "typo"]
-    second = factories.credential(world.partner, world.integration)
-    assert ids(Api(f"Bearer {second.api_key}").get(TRAFFIC)) == ["good"]
-    IntegrationGrant.objects.all().delete()
-    assert ids(api.get(TRAFFIC)) == ["typo"]
+    assert ids(Api(f"Bearer {second.api_key}").get(TRAFFIC)) == ["second"]
+    IntegrationGrant.objects.create(credential=second.credential, integration=world.integration)
+    assert sorted(ids(Api(f"Bearer {second.api_key}").get(TRAFFIC))) == ["good", "second"]
 
 
 def test_no_one_and_who_may_not_are_refused(world: World) -> None:

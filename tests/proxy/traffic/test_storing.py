@@ -65,13 +65,13 @@ def test_what_is_too_long_or_unknown_is_cut_or_empty(world: World) -> None:
                 path="/words" * 200,
                 method="X" * 40,
                 headers_at=0.0,
-                slug="s" * 90,
+                slug="no slug",
             )
         ]
     )
     entry = TrafficEntry.objects.get()
     assert len(entry.path) == 500 and entry.path.endswith("…")
-    assert entry.method == "X" * 16 and len(entry.slug) == 64
+    assert (entry.method, entry.slug) == ("X" * 16, "")
     assert (entry.upstream_ms, entry.connection_id, entry.credential_id) == (None, None, None)
 
 
