@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
@@ -37,7 +38,7 @@ def expire_with_connection(instance: AuditEntry, *, created: bool, **_: Any) -> 
     What is still to be made ends by itself, as refused.
     """
     if created and instance.action == _ENDED:
-        held = Receipt.objects.filter(connection=instance.object_id, state__in=_HOLDING)
+        held = Receipt.objects.filter(connection=UUID(instance.object_id), state__in=_HOLDING)
         held.update(expires_at=Now())
 
 
