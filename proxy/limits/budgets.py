@@ -100,7 +100,9 @@ class Budgets:
         """Heed a reply's header section. called_at: when its call began."""
         api = route.api
         is_limited = told.is_limited(api, status)
-        if (route.limit_fields is None and not is_limited) or not told.may_teach(api, status):
+        if (route.limit_fields is None and not is_limited) or (
+            status >= 400 and not told.may_teach(api, status)
+        ):
             return
         windows = [] if route.limit_fields is None else route.limit_fields.read(raw_headers)
         wait, is_for_account = 0.0, False

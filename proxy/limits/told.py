@@ -15,6 +15,9 @@ from proxy.credentials import Field
 LONG_WINDOW_SECONDS = 3_600.0
 #: so one call tries again after this
 LONG_WINDOW_PROBE_SECONDS = 60.0
+_LARGEST = 1e15
+#: header field names that are remembered, as a provider writes them
+_MAX_KNOWN = 4_096
 _TOO_MANY = frozenset({429})
 _SERVER_ERRORS = 500
 _UNAUTHORIZED = frozenset({401, 403, 407})
@@ -37,23 +40,69 @@ class Window:
         self.ends_in = ends_in
 
 
+class _Rule:
+    """A rule with its names as they are compared: in lower case, as bytes; b"" for none."""
+
+    __slots__ = ("interval", "interval_unit", "length", "limit", "remaining", "reset", "reset_unit")
+
+    def __init__(self, rule: RateLimitHeaders) -> None:
+        self.limit, self.remaining = _lower(rule.limit), _lower(rule.remaining)
+        self.reset, self.reset_unit = _lower(rule.reset), rule.reset_unit
+        self.interval, self.interval_unit = _lower(rule.interval), rule.interval_unit
+        self.length = None if rule.interval_seconds is None else float(rule.interval_seconds)
+
+    def window(self, found: dict[bytes, bytes]) -> Window | None:
+        """What the fields found tell; None without a number of what remains."""
+        remaining = _number(found.get(self.remaining))
+        if remaining is None:
+            return None
+        length = self.length
+        if (interval := _number(found.get(self.interval))) is not None:
+            length = interval / 1000 if self.interval_unit == "ms" else interval
+        reset = found.get(self.reset)
+        return Window(
+            limit=_number(found.get(self.limit)),
+            remaining=remaining,
+            length=length,
+            ends_in=None if reset is None or remaining >= 1 else self._until(reset),
+        )
+
+    def _until(self, reset: bytes) -> float | None:
+        return retries.retry_after(reset.decode("latin-1"), unit=self.reset_unit, now=datetime.now(UTC))
+
+
 class LimitFields:
     """The header fields that tell of a provider's windows, ready to be looked for."""
 
     def __init__(self, rules: tuple[RateLimitHeaders, ...]) -> None:
-        self._rules = rules
-        named = (
-            name for rule in rules for name in (rule.limit, rule.remaining, rule.reset, rule.interval) if name
+        self._rules = [_Rule(rule) for rule in rules if rule.remaining]
+        names = (
+            name for rule in self._rules for name in (rule.limit, rule.remaining, rule.reset, rule.interval)
         )
-        self._names = frozenset(name.lower().encode("ascii") for name in named)
+        self._names = frozenset(names) - {b""}
+        #: a name as it was received -> itself in lower case when it is looked for, else None
+        self._known: dict[bytes, bytes | None] = {}
 
     def read(self, raw_headers: Iterable[Field]) -> list[Window]:
         """The windows of which something is told, in the order of the rules; often all, or none."""
-        names = self._names
-        found = {lower: value for name, value in raw_headers if (lower := name.lower()) in names}
+        known, found = self._known, {}
+        for name, value in raw_headers:
+            try:
+                lower = known[name]
+            except KeyError:
+                lower = self._learn(name)
+            if lower is not None:
+                found[lower] = value
         if not found:
             return []
-        return [window for rule in self._rules if (window := _window(rule, found)) is not None]
+        return [window for rule in self._rules if (window := rule.window(found)) is not None]
+
+    def _learn(self, name: bytes) -> bytes | None:
+        lower = name.lower()
+        sought = lower if lower in self._names else None
+        if len(self._known) < _MAX_KNOWN:
+            self._known[name] = sought
+        return sought
 
 
 @lru_cache(maxsize=512)
@@ -75,38 +124,16 @@ def may_teach(api: Api, status: int) -> bool:
     return (status < _SERVER_ERRORS and status not in _UNAUTHORIZED) or is_telling or is_limited(api, status)
 
 
-def _window(rule: RateLimitHeaders, found: dict[bytes, bytes]) -> Window | None:
-    remaining = _number(_text(rule.remaining, found))
-    if remaining is None:
-        return None
-    length = _number(_text(rule.interval, found))
-    if length is not None and rule.interval_unit == "ms":
-        length /= 1000
-    if length is None and rule.interval_seconds is not None:
-        length = float(rule.interval_seconds)
-    reset = _text(rule.reset, found)
-    return Window(
-        limit=_number(_text(rule.limit, found)),
-        remaining=remaining,
-        length=length,
-        ends_in=None if reset is None else _seconds(reset, rule.reset_unit),
-    )
+def _lower(name: str | None) -> bytes:
+    return b"" if name is None else name.lower().encode("ascii")
 
 
-def _text(name: str | None, found: dict[bytes, bytes]) -> str | None:
-    value = None if name is None else found.get(name.lower().encode("ascii"))
-    return None if value is None else value.decode("latin-1").strip()
-
-
-def _number(text: str | None) -> float | None:
-    if text is None or not text.isascii():
+def _number(text: bytes | None) -> float | None:
+    """The number that a field's value is, 0 for one below, or None."""
+    if text is None:
         return None
     try:
         number = float(text)
     except ValueError:
         return None
-    return number if 0 <= number < 1e15 else None
-
-
-def _seconds(text: str, unit: str) -> float | None:
-    return retries.retry_after(text, unit=unit, now=datetime.now(UTC))
+    return max(0.0, number) if number < _LARGEST else None

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable
 
 #: pieces of work that one turn of the loop begins out of the lines, over all partners
-PER_TURN = 4
+PER_TURN = 2
 #: so long after two partners were seen, lines are kept
 MIXED_SECONDS = 5.0
 #: with no more calls than this in hand nobody stands in front of anybody
