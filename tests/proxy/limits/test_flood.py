@@ -122,11 +122,16 @@ async def test_ops_14_content_does_not_wait_behind_another_partners_downloads(
     await asyncio.gather(*flood)
 
 
+@pytest.fixture
+def _limited(at: World) -> None:
+    at.partner.requests_per_minute = 5
+    at.partner.save()
+
+
+@pytest.mark.usefixtures("_limited")
 async def test_ops_14_a_flood_beyond_a_partners_limit_costs_nobody_else_a_call(
     at: World, other: World, order: list[str]
 ) -> None:
-    at.partner.requests_per_minute = 5
-    await at.partner.asave()
     flood = [asyncio.create_task(call(at.api_key, "a")) for _ in range(FLOOD)]
     quiet = [asyncio.create_task(call(other.api_key, "b")) for _ in range(8)]
     assert {await task for task in quiet} == {200}
