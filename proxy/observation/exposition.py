@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import structlog
 from django.conf import settings
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import CollectorRegistry
 
 from accounts import request_context
@@ -23,6 +25,8 @@ from proxy.replies import Reply, Send, ours
 log = structlog.get_logger(__name__)
 #: any Host may ask for it, as for /healthz: Prometheus asks by address
 PATH = b"/metrics"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_REFUSED = re.compile(r"q=0(?:\.0{0,3})?").fullmatch
 
 
 async def answer(metrics: Metrics, scope: Mapping[str, Any], send: Send) -> None:
@@ -74,5 +78,15 @@ def _rendered(scrape: Scrape, accept: str) -> tuple[bytes, str]:
     """(content, content type): OpenMetrics for who accepts it, else Prometheus's text."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(scrape)
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    if _takes_openmetrics(accept):
+        return openmetrics.generate_latest(registry), _OPENMETRICS
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _takes_openmetrics(accept: str) -> bool:
+    """Whether it is named, and not with the weight that means "not this" (RFC 9110 section 12.4.2)."""
+    for one in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        if name == "application/openmetrics-text":
+            return not any(_REFUSED(parameter) for parameter in parameters)
+    return False

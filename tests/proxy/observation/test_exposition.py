@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from tests.proxy.conftest import Serve
 from tests.proxy.observation.conftest import TOKEN
 from tests.proxy.observation.scraping import scrape
 from tests.proxy.servers import Served
+from tests.suite import ROOT
 
 pytestmark = pytest.mark.served
 
@@ -40,10 +45,33 @@ def test_who_accepts_openmetrics_gets_openmetrics(metered: Served) -> None:
     assert found.body.endswith(b"# EOF\n")
 
 
-@pytest.mark.parametrize("host", ["10.0.0.7:8000", "anything.example"])
-def test_any_host_may_be_asked_as_for_liveness(metered: Served, host: str) -> None:
-    request = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-    assert metered.raw(request.encode()).status == 200
+ACCEPTED = {
+    "application/openmetrics-text": True,
+    "text/plain;q=0.5, Application/OpenMetrics-Text; version=1.0.0; escaping=allow-utf-8;q=0.6": True,
+    "application/openmetrics-text; version=abc": True,
+    "application/openmetrics-text;version=99.0.0\xe9": True,
+    "application/openmetrics-text;q=0, text/plain": False,
+    "application/openmetrics-text;q=0.000": False,
+    "text/plain;version=x": False,
+    "text/html, */*": False,
+    ";;,,=": False,
+}
+
+
+def test_whatever_is_accepted_one_of_the_two_is_told(metered: Served) -> None:
+    for accept, is_openmetrics in ACCEPTED.items():
+        found = scrape(metered, Accept=accept)
+        kind = (
+            "application/openmetrics-text; version=1.0.0" if is_openmetrics else "text/plain; version=0.0.4"
+        )
+        assert (found.status, found.get("Content-Type")) == (200, f"{kind}; charset=utf-8"), accept
+        assert found.body.endswith(b"# EOF\n") == is_openmetrics
+
+
+def test_any_host_may_be_asked_as_for_liveness(metered: Served) -> None:
+    for host in ("10.0.0.7:8000", "anything.example"):
+        request = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        assert metered.raw(request.encode()).status == 200
 
 
 def test_a_head_request_tells_the_fields_alone(metered: Served) -> None:
@@ -52,38 +80,36 @@ def test_a_head_request_tells_the_fields_alone(metered: Served) -> None:
     assert int(found.get("Content-Length") or 0) > 0
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_other_methods_are_not_allowed(metered: Served, method: str) -> None:
-    found = metered.call(method, "/metrics", {"Authorization": f"Bearer {TOKEN}"})
-    assert (found.status, found.get("Allow")) == (405, "GET, HEAD")
+def test_other_methods_are_not_allowed(metered: Served) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        found = metered.call(method, "/metrics", {"Authorization": f"Bearer {TOKEN}"})
+        assert (found.status, found.get("Allow")) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "",
-        "Bearer",
-        "Bearer ",
-        f"Bearer {TOKEN[:-1]}",
-        f"Bearer {TOKEN}x",
-        f"Bearer {TOKEN.upper()}",
-        f"Basic {TOKEN}",
-        TOKEN,
-        "Bearer caf\xe9",
-    ],
+WRONG = (
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    f"Bearer {TOKEN[:-1]}",
+    f"Bearer {TOKEN}x",
+    f"Bearer {TOKEN.upper()}",
+    f"Basic {TOKEN}",
+    TOKEN,
+    "Bearer caf\xe9",
 )
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_nobody_and_the_bearer_of_another_token_get_401(
-    metered: Served, authorization: str | None, method: str
-) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    found = metered.call(method, "/metrics", headers)
-    assert found.status == 401
-    assert found.get("WWW-Authenticate") == 'Bearer realm="metrics"'
-    assert b"patchbay_" not in found.body
-    if method == "GET":
-        assert problem(found.body)["code"] == "not_authenticated"
+
+
+def test_nobody_and_the_bearer_of_another_token_get_401(metered: Served) -> None:
+    for authorization in WRONG:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        for method in ("GET", "HEAD", "POST"):
+            found = metered.call(method, "/metrics", headers)
+            assert found.status == 401, (authorization, method)
+            assert found.get("WWW-Authenticate") == 'Bearer realm="metrics"'
+            assert b"patchbay_" not in found.body
+        told = metered.call("GET", "/metrics", headers)
+        assert problem(told.body)["code"] == "not_authenticated"
 
 
 def test_two_authorization_fields_are_none(metered: Served) -> None:
@@ -112,9 +138,9 @@ def test_the_token_opens_nothing_else(metered: Served, at: World, cust: Connecti
     assert metered.call("GET", "/proxy/hbdev/cust/x", held).status == 401
 
 
-@pytest.mark.parametrize("path", ["/metrics/", "//metrics", "/Metrics", "/%6detrics", "/metrics/x"])
-def test_it_has_one_spelling(metered: Served, path: str) -> None:
-    assert metered.call("GET", path, {"Authorization": f"Bearer {TOKEN}"}).status == 404
+def test_it_has_one_spelling(metered: Served) -> None:
+    for path in ("/metrics/", "//metrics", "/Metrics", "/%6detrics", "/metrics/x"):
+        assert metered.call("GET", path, {"Authorization": f"Bearer {TOKEN}"}).status == 404, path
 
 
 def test_a_providers_path_of_that_name_is_the_providers(
@@ -123,6 +149,17 @@ def test_a_providers_path_of_that_name_is_the_providers(
     upstream = provider(replying(reply(body=b"the provider's own")))
     assert metered.call("GET", "/proxy/hbdev/cust/metrics", bearer(at)).body == b"the provider's own"
     assert upstream.requests[0].startswith(b"GET /metrics HTTP/1.1\r\n")
+
+
+def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    environment = os.environ | {"METRICS_TOKEN_FILE": str(file), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    program = "from django.conf import settings; print(settings.METRICS_TOKEN)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == TOKEN, done.stderr
 
 
 def test_without_a_token_in_the_settings_there_are_no_metrics(platform: Served, settings: Any) -> None:
