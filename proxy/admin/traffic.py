@@ -132,6 +132,8 @@ class TrafficEntryAdmin(ReadOnlyAdmin):
     def result(self, entry: TrafficEntry) -> SafeString:
         label = badge(str(entry.status or "no reply"), _TONES.get(entry.status // 100, ""))
         told = entry.code or ("" if entry.outcome == COMPLETED else entry.outcome)
+        if not told:
+            return label
         return format_html('{} <span class="pb-traffic__code">{}</span>', label, told.replace("_", " "))
 
     @admin.display(description="request")

@@ -76,7 +76,7 @@ def entry_rows(records: Iterable[Record]) -> list[Row]:
                 record.partner_id.hex,
                 None if record.credential_id is None else record.credential_id.hex,
                 None if record.connection_id is None else record.connection_id.hex,
-                record.slug if is_slug(record.slug) else "",
+                record.slug if record.provider_id else _typed_slug(record.slug),
                 record.provider_id[:64],
                 record.door,
                 record.method[:16],
@@ -132,6 +132,11 @@ def _hour_row(partner_id: UUID | None, hour: int, slug: str, status_class: int, 
 
 def _ended_at(record: Record) -> float:
     return record.began_at + record.seconds
+
+
+def _typed_slug(slug: str) -> str:
+    """A slug that led to no connection: it may be anything that somebody typed."""
+    return slug if is_slug(slug) and redaction.path(slug) == slug else ""
 
 
 def _cut(text: str, longest: int) -> str:

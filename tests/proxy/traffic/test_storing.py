@@ -65,6 +65,7 @@ def test_what_is_too_long_or_unknown_is_cut_or_empty(world: World) -> None:
                 path="/words" * 200,
                 method="X" * 40,
                 headers_at=0.0,
+                provider_id="",
                 slug="no slug",
             )
         ]
@@ -73,6 +74,18 @@ def test_what_is_too_long_or_unknown_is_cut_or_empty(world: World) -> None:
     assert len(entry.path) == 500 and entry.path.endswith("…")
     assert (entry.method, entry.slug) == ("X" * 16, "")
     assert (entry.upstream_ms, entry.connection_id, entry.credential_id) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("hbdev", "hbdev"), ("2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", ""), ("xoxb-1-2-abc", ""), ("a/b", "")],
+)
+def test_a_slug_that_led_nowhere_is_kept_unless_it_may_be_a_secret(
+    world: World, typed: str, kept: str
+) -> None:
+    store([record(partner_id=world.partner.pk, provider_id="", slug=typed)])
+    assert TrafficEntry.objects.get().slug == kept
+    assert TrafficHour.objects.get().slug == ""
 
 
 def test_a_call_of_nobody_is_counted_and_not_kept() -> None:
