@@ -119,6 +119,7 @@ class DjangoContent:
 class KeptContent:
     """Streams content and keeps it while it is short. `whole` is all of it once it has passed, else None.
 
+    has_begun: some of it may have passed; until then it can still be streamed from its beginning.
     max_bytes: more raises Problem (content_too_large); 0 is no limit.
     """
 
@@ -129,9 +130,11 @@ class KeptContent:
         self.pace: Pace | None = None
         self._parts: list[bytes] | None = []
         self._size = 0
+        self.has_begun = False
         self.whole: bytes | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.has_begun = True
         async for chunk in self._source.chunks():
             if self.pace is not None:
                 await self.pace(len(chunk))

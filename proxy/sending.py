@@ -47,7 +47,9 @@ class Call:
 
     @property
     def is_content_at_hand(self) -> bool:
-        return not isinstance(self.content, KeptContent) or self.content.whole is not None
+        """Whether all of the content can be sent, perhaps once more."""
+        content = self.content
+        return not isinstance(content, KeptContent) or content.whole is not None or not content.has_begun
 
     @property
     def sendable_content(self) -> bytes | KeptContent | None:

@@ -248,9 +248,12 @@ def test_prx_18_a_post_that_was_never_sent_is_tried_again_when_asked(
     got = call(platform, at, "POST", b"x")
     assert (got.status, waits) == (502, [])
     waits.during = lambda: setattr(settings, "UPSTREAM_MAP", mapping)
-    got = call(platform, at, "POST", b"x", Patchbay_Retries="1")
-    assert (got.status, len(waits)) == (200, 1)
-    assert [body_of(request) for request in upstream.requests] == [b"x"]
+    bodies = [b"x", b"y" * 3_000_000]  # short content is kept, long content streams
+    for body in bodies:
+        settings.UPSTREAM_MAP = nobody
+        assert call(platform, at, "POST", body, Patchbay_Retries="1").status == 200
+    assert [body_of(request) for request in upstream.requests] == bodies
+    assert len(waits) == 2
 
 
 def test_prx_29_what_a_call_waits_for_its_account_is_part_of_its_time(
