@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.protocol import BoundedProtocol
 from tests.factories import World
 from tests.proxy.exact.partner import Partner
 from tests.proxy.exact.test_replies import request
@@ -189,3 +191,21 @@ def test_a_partner_of_http_1_0_gets_no_chunks_and_sees_a_break(
                 with pytest.raises(ConnectionResetError):
                     everything(partner.sock)
             partner.close()
+
+
+def test_a_content_that_nobody_waits_for_does_not_keep_the_connection(
+    at: World, partner: Partner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an early reply its connection is as idle as after any other, also when a little more content comes."""
+    made = BoundedProtocol.connection_made
+
+    def impatient(self: BoundedProtocol, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        self.timeout_keep_alive = 0.3  # type: ignore[assignment]  # whole seconds elsewhere
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", impatient)
+    upstream.answers(b"HTTP/1.1 413 X\r\nContent-Length: 2\r\n\r\nno", is_early=True, end="close")
+    partner.send(head(at, b"Content-Length: 1000000") + b"a" * 1_000)
+    assert partner.read().status == 413
+    partner.send(b"a" * 1_000)
+    assert everything(partner.sock) == b""
