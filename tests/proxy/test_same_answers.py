@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
 
 from integrations.models import Connection
+from integrations.models.connection import Status
+from tests import factories
 from tests.egress.servers import Conversation
 from tests.factories import World
 from tests.proxy.calls import bearer, head_of, reply
@@ -64,6 +67,43 @@ CALLS = [
     Asked("GET", "/proxy/hbdev/~/plain"),
     Asked("GET", f"{ROOT}/plain", is_known=False),
     Asked("TRACE", f"{ROOT}/plain"),
+    Asked("GET", f"{ROOT}/unchanged", {"If-None-Match": '"v1"'}),
+    Asked("HEAD", f"{ROOT}/chunked"),
+    Asked("HEAD", f"{ROOT}/missing"),
+    Asked("GET", f"{ROOT}/moved"),
+    Asked("GET", f"{ROOT}/several"),
+    Asked("GET", f"{ROOT}/part", {"Range": "bytes=0-3"}),
+    Asked("GET", f"{ROOT}/failing"),
+    Asked("GET", f"{ROOT}/nothing"),
+    Asked("GET", f"{ROOT}/zipped", {"Accept-Encoding": "gzip, br"}),
+    Asked("POST", f"{ROOT}/early", {}, b"x"),
+    Asked("PUT", f"{ROOT}/plain", {"Content-Type": "application/octet-stream"}, b"\x00" * 70_000),
+    Asked("PUT", f"{ROOT}/plain", {}, b""),
+    Asked("GET", f"{ROOT}/plain?a=%00&b=%F0%9F%98%80&c=;d"),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Retries": "2"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Timeout": "5.5"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Host": "API.hubapi.com"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Connection": "no-uuid"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Connection": "00000000-0000-4000-8000-000000000000"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Connection-Name": "default"}),
+    Asked("GET", f"{ROOT}/plain", {"Patchbay-Connection-Name": "another"}),
+    Asked("GET", f"{ROOT}/plain", {"Authorization": "Bearer nobody"}, is_known=False),
+    Asked("GET", f"{ROOT}/plain", {"Authorization": "Basic !!!"}, is_known=False),
+    Asked("GET", f"{ROOT}/plain", {"Authorization": "Digest x"}, is_known=False),
+    Asked("GET", "/proxy/hbdev/paused/plain"),
+    Asked("GET", "/proxy/hbdev/lapsed/plain"),
+    Asked("GET", "/proxy/hbdev/twice/plain"),
+    Asked("GET", "/proxy/hbdev/twice/plain", {"Patchbay-Connection-Name": "b"}),
+    Asked("GET", "/proxy/hbdev/%FF/plain"),
+    Asked("GET", "/proxy/hbdev/%00/plain"),
+    Asked("GET", "/proxy/HBDEV/cust/plain"),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/unchanged")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/broken")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/zipped")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="paused", method="GET", url="/plain")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="twice", method="GET", url="/plain")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/oauth/v1/x")),
+    Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/a", odd=1)),
     Asked("GET", "/proxy/hbdev"),
     Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/repeated")),
     Asked("POST", "/proxy/hbdev", JSON, _json(userForeignIdentifier="cust", method="GET", url="/missing")),
@@ -97,6 +137,24 @@ def answering(talk: Conversation) -> None:
             talk.send(b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n")
         elif path == b"/missing":
             talk.send(reply("404 Not Found", b"Content-Type: application/json", body=b'{"theirs":1}'))
+        elif path == b"/unchanged":
+            talk.send(b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\nContent-Length: 34\r\n\r\n')
+        elif path == b"/moved":
+            talk.send(reply("302 Found", b"Location: https://api.hubapi.com/plain?x=%2F"))
+        elif path == b"/several":
+            talk.send(reply("207 Multi-Status", b"Content-Type: application/json", body=body))
+        elif path == b"/part":
+            talk.send(reply("206 Partial Content", b"Content-Range: bytes 0-3/9", body=body[:4]))
+        elif path == b"/failing":
+            talk.send(reply("500 Internal Server Error", b"Content-Type: text/html", body=b"<h1>\xff</h1>"))
+        elif path == b"/nothing":
+            talk.send(reply("200 OK"))
+        elif path == b"/zipped":
+            talk.send(
+                reply("200 OK", b"Content-Encoding: gzip", b"Vary: accept", body=gzip.compress(body, mtime=0))
+            )
+        elif path == b"/early":
+            talk.send(b"HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\n" + reply("201 Created", body=body))
         elif path == b"/broken":
             talk.reset()
             return
@@ -173,6 +231,16 @@ def by_async_client(at: World, asked: Asked) -> Answer:
     return async_to_sync(call)()
 
 
+@pytest.fixture
+def others(at: World) -> None:
+    """Connections that are refused, each for another reason."""
+    factories.connection(at, "paused", status=Status.PAUSED, status_reason="paused_by_partner")
+    factories.connection(at, "lapsed", status=Status.RECONNECT_REQUIRED, status_reason="revoked_at_provider")
+    for name in ("a", "b"):
+        factories.connection(at, "twice", name=name)
+
+
+@pytest.mark.usefixtures("others")
 def test_cold_hot_and_djangos_handlers_answer_alike(platform: Served, at: World, provider: Serve) -> None:
     provider(answering)
     for asked in CALLS:
