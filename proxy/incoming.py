@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -82,15 +83,22 @@ class ReceivedContent:
         self.is_over = False
         self.when_over: Callable[[], None] | None = None
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def piece(self) -> bytes | None:
+        """The next piece, None after the last. Raises PartnerGone."""
         while not self.is_over:
             message = await self._receive()
             if message["type"] != "http.request":
                 raise PartnerGone
             if not message.get("more_body", False):
                 self.end()
-            if body := message.get("body", b""):
-                yield body
+            body: bytes = message.get("body", b"")
+            if body:
+                return body
+        return None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while (piece := await self.piece()) is not None:
+            yield piece
 
     async def is_disconnected(self) -> bool:
         """Wait for the next message, and say whether it was the partner's leaving."""
@@ -161,11 +169,13 @@ async def read_content(received: Incoming, fields: RequestFields, *, max_bytes: 
     parts: list[bytes] = []
     size = 0
     ends = time.monotonic() + CONTENT_SECONDS
-    pieces = received.source.chunks()
+    source = received.source if isinstance(received.source, ReceivedContent) else None
+    next_piece: Callable[[], Awaitable[bytes | None]]
+    next_piece = partial(anext, received.source.chunks(), None) if source is None else source.piece
     try:
-        while True:
+        while source is None or not source.is_over:
             left = min(CONTENT_IDLE_SECONDS, max(0.0, ends - time.monotonic()))
-            chunk = await within(left, anext(pieces, None))
+            chunk = await within(left, next_piece())
             if chunk is None:
                 break
             size += len(chunk)
