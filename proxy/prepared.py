@@ -63,7 +63,9 @@ class _Built(Generic[M]):
         self._model: type[M] = klass_info["model"]
         self._start, self._end = chosen[0], chosen[-1] + 1
         self._names = [column.target.attname for column in columns[self._start : self._end]]
-        self._populators = get_related_populators(klass_info, compiler.select, queryset.db)
+        self._populators = get_related_populators(  # type: ignore[call-arg]  # the stubs are a later Django's
+            klass_info, compiler.select, queryset.db
+        )
 
     def _places_of(self, mark: Mark) -> list[int]:
         wanted = self._prepared(mark.field, mark.value)

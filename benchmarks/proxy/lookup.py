@@ -39,7 +39,8 @@ def main() -> None:
         for name, seconds in zip(times, (known - began, ended - known, ended - began), strict=True):
             times[name].append(seconds)
     with CaptureQueriesContext(connection) as captured:
-        finding.by_bearer(api_key, now=timezone.now())
+        credential = finding.by_bearer(api_key, now=timezone.now())
+        assert credential is not None
         routes.resolve(credential, selector)
     found = {name: round(percentile(each[_WARM_UP:], 0.5) * 1000, 3) for name, each in times.items()}
     print(json.dumps({"median_ms": found, "statements": len(captured), "calls": wanted}))
