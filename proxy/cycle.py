@@ -13,6 +13,8 @@ from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
 #: said in the message that begins a reply: its whole content follows at once. Both then go out in one segment
 WHOLE_FOLLOWS = "patchbay.whole_follows"
+#: the key of an ASGI scope under which an application finds its partner's connection
+CONNECTION = "patchbay.connection"
 _EMPTY_STATUS_CODES = frozenset({204, 304})
 _RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 
@@ -76,8 +78,13 @@ class ExactCycle(RequestResponseCycle):
             parts.append(b"%b: %b\r\n" % (name, value))
         is_empty = status in _EMPTY_STATUS_CODES or self.scope["method"] == "HEAD"
         if self.waiting_for_100_continue:
-            # Whether the content comes after all cannot be told: nothing on this connection can be trusted.
-            self.keep_alive = self.waiting_for_100_continue = False
+            # Whether the content comes after all cannot be told: nothing on this connection can be trusted. It is
+            # not closed at once, which would reset it, and take the reply from a partner that is still sending.
+            self.waiting_for_100_continue = False
+            self.scope[CONNECTION].read_no_more()  # type: ignore[typeddict-item]  # takes servers' own keys
+            if not closes:
+                parts.append(b"connection: close\r\n")
+            self.keep_alive, closes = True, False
         if length is not None or is_empty:
             self.chunked_encoding = False
             self.expected_content_length = 0 if is_empty else length or 0
@@ -88,7 +95,7 @@ class ExactCycle(RequestResponseCycle):
             parts.append(b"transfer-encoding: chunked\r\n")
         if closes:
             self.keep_alive = False
-        elif not self.keep_alive:
+        elif closes is None and not self.keep_alive:
             parts.append(b"connection: close\r\n")
         parts.append(b"\r\n")
         head = b"".join(parts)

@@ -16,10 +16,8 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from proxy.cycle import ExactCycle
+from proxy.cycle import CONNECTION, ExactCycle
 
-#: the key of an ASGI scope under which an application finds its partner's connection
-CONNECTION = "patchbay.connection"
 #: longer than the longest target that the proxy takes
 MAX_HEAD_BYTES = 131_072
 #: from the connection, or the first byte of a later request, to the end of the header section
@@ -66,11 +64,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_spoiled:
             return
+        timer = self._head_timer
         super().data_received(data)
         if self._head_timer is None:
             if self.cycle is not None and self.cycle.response_complete:
                 self._wait_for_more()
             return
+        if self._head_timer is not timer:
+            return  # it began amid this segment, behind content that is no part of it
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
@@ -126,6 +127,10 @@ class BoundedProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
         else:
             self.transport.close()
+
+    def read_no_more(self) -> None:
+        """Drop what comes, until the partner closes or has had its time."""
+        self._is_spoiled = True
 
     def _head_ends(self) -> None:
         self._head_bytes = 0

@@ -142,15 +142,30 @@ def test_a_connection_is_closed_where_content_may_or_may_not_follow(
     at: World, partner: Partner, upstream: Upstream
 ) -> None:
     """A partner that waits for 100 and gets a final reply need not send its content (RFC 9110 section 10.1.1)."""
-    unknown = head(at, b"Expect: 100-continue", b"Content-Length: 9").replace(b"hbdev", b"other")
-    got = partner.call(unknown)
-    assert (got.status, got.interim, got.get(b"connection")) == (404, [], b"close")
+    unknown = head(at, b"Expect: 100-continue", b"Content-Length: 9000000").replace(b"hbdev", b"other")
+    for is_sent in (False, True):
+        partner.send(unknown + (b"a" * 9_000_000 if is_sent else b""))
+        got = partner.read()
+        assert (got.status, got.interim, got.get(b"connection")) == (404, [], b"close")
     partner.send(head(at, b"Expect: 100-continue", b"Content-Length: 2"))
     upstream.answers(OK)
     assert partner._until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     partner.send(b"hi")
     got = partner.read()
     assert (got.content, got.get(b"connection")) == (b"ok", None)
+
+
+def test_a_content_is_no_part_of_the_header_section_behind_it(
+    at: World, partner: Partner, upstream: Upstream
+) -> None:
+    upstream.answers(OK)
+    content = b"a" * 250_000
+    for _ in range(10):
+        first = head(at, b"Content-Length: %d" % len(content)) + content
+        second = request(at, b"GET", b"/second")
+        partner.send(first + second[:40])
+        partner.send(second[40:])
+        assert [partner.read().status for _ in range(2)] == [200, 200]
 
 
 def test_the_rest_of_a_content_after_an_early_reply_is_no_request(
@@ -164,7 +179,8 @@ def test_the_rest_of_a_content_after_an_early_reply_is_no_request(
     assert (got.status, got.content, got.is_whole) == (413, b"no", True)
     partner.send(content[9:])
     upstream.answers(OK)
-    assert partner.call(request(at, b"GET", b"/next")).content == b"ok"
+    got = partner.call(request(at, b"GET", b"/next"))
+    assert (got.status, got.content) == (200, b"ok"), got
     assert [arrived.lines[0] for arrived in upstream.requests] == [b"GET /next HTTP/1.1"]
 
 

@@ -24,7 +24,7 @@ _METHODS_WITH_CONTENT = (b"POST", b"PUT", b"PATCH")
 _PATH = "abzAZ09-._~!$&'()*+,;=:@\"<>^`{|}"
 _encoded = st.integers(0, 255).flatmap(lambda code: st.sampled_from([f"%{code:02x}", f"%{code:02X}"]))
 _segments = st.lists(st.sampled_from(_PATH) | _encoded, max_size=8).map("".join)
-_IS_DOTS = re.compile(r"(?:^|[/\\])\.{1,2}(?:[/\\]|$)").search
+_IS_DOTS = re.compile(r"(?:^|[/\\])\.{1,2}(?:;[^/\\]*)?(?:[/\\]|$)").search
 
 
 def _is_plain(path: str) -> bool:
