@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy import protocol
 from proxy.protocol import BoundedProtocol
 from tests.factories import World
 from tests.proxy.exact.partner import Partner
@@ -156,16 +157,17 @@ def test_a_connection_is_closed_where_content_may_or_may_not_follow(
 
 
 def test_a_content_is_no_part_of_the_header_section_behind_it(
-    at: World, partner: Partner, upstream: Upstream
+    at: World, partner: Partner, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(protocol, "MAX_HEAD_BYTES", 2_000)
     upstream.answers(OK)
-    content = b"a" * 250_000
-    for _ in range(10):
-        first = head(at, b"Content-Length: %d" % len(content)) + content
-        second = request(at, b"GET", b"/second")
-        partner.send(first + second[:40])
-        partner.send(second[40:])
-        assert [partner.read().status for _ in range(2)] == [200, 200]
+    content = b"a" * 10_000
+    partner.send(head(at, b"Content-Length: %d" % len(content)))
+    second = request(at, b"GET", b"/second")
+    partner.send(content + second[:40])
+    assert partner.read().status == 200
+    partner.send(second[40:])
+    assert partner.read().status == 200
 
 
 def test_the_rest_of_a_content_after_an_early_reply_is_no_request(
