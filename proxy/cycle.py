@@ -81,7 +81,7 @@ class ExactCycle(RequestResponseCycle):
             # Whether the content comes after all cannot be told: nothing on this connection can be trusted. It is
             # not closed at once, which would reset it, and take the reply from a partner that is still sending.
             self.waiting_for_100_continue = False
-            self.scope[CONNECTION].read_no_more()  # type: ignore[typeddict-item]  # takes servers' own keys
+            self.scope[CONNECTION].read_no_more()  # type: ignore[literal-required]  # a key of ours
             if not closes:
                 parts.append(b"connection: close\r\n")
             self.keep_alive, closes = True, False
