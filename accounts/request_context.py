@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+import time
 from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -31,13 +32,19 @@ def current() -> RequestContext:
 
 
 def new_request_id() -> str:
-    """128 random bits; ours alone, so that a caller cannot forge the trail of another request."""
+    """32 hexadecimal digits: 48 bits of the time in milliseconds, then 80 random bits.
+
+    Ours alone, so that a caller cannot forge the trail of another request. The time in front keeps the index of
+    a log of requests in order: with random ids each entry changes a page of it, and a page costs twenty
+    microseconds to write, and to write back.
+    """
     try:
-        return _drawn.pop()
+        random = _drawn.pop()
     except IndexError:
-        digits = secrets.token_hex(16 * _DRAWN_AT_ONCE)
-        _drawn.extend(digits[first : first + 32] for first in range(32, len(digits), 32))
-        return digits[:32]
+        digits = secrets.token_hex(10 * _DRAWN_AT_ONCE)
+        _drawn.extend(digits[first : first + 20] for first in range(20, len(digits), 20))
+        random = digits[:20]
+    return f"{int(time.time() * 1000):012x}{random}"
 
 
 #: asking the kernel for each id costs four microseconds; a process that is forked draws its own
