@@ -7,6 +7,7 @@ elsewhere an entry lives at most two seconds.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections import OrderedDict
@@ -52,10 +53,14 @@ class Shelf(Generic[V]):
 class Cache:
     """The shelves and their guard. Used on the data plane's loop alone.
 
-    own_commits: tells commits that touch nothing of what is kept here from those that may.
+    own_commits: tells commits that touch nothing of what is kept here from those that may. loop: calls that
+    arrived together ask the database once. The answer serves until the loop comes to a callback of the cache's, and
+    whatever it runs before that had arrived when the database was asked: a call made after a commit sees it.
     """
 
-    def __init__(self, own_commits: OwnCommits | None = None) -> None:
+    def __init__(
+        self, own_commits: OwnCommits | None = None, *, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.callers: Shelf[Any] = Shelf()
         self.routes: Shelf[Any] = Shelf()
         self.places: Shelf[Any] = Shelf(4_096)
@@ -64,13 +69,20 @@ class Cache:
         self._own_commits = own_commits
         self._others: Count | None = None
         self._generation = 0
+        self._loop = loop
+        self._is_known = False
 
     def generation(self) -> int:
         """The state of the database that entries may come from; empties the shelves when it has moved on.
 
         Ask before reading rows and give the answer to put(): what was read before a commit is not kept.
         """
+        if self._is_known:
+            return self._generation
         now = self._version.read()
+        if self._loop is not None:
+            self._is_known = True
+            self._loop.call_soon(self._ask_again)
         if now != self._seen:
             self._seen = now
             others = None if self._own_commits is None else self._own_commits.others(self._others)
@@ -80,6 +92,9 @@ class Cache:
                     shelf.clear()
             self._others = others
         return self._generation
+
+    def _ask_again(self) -> None:
+        self._is_known = False
 
     def put(
         self,

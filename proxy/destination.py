@@ -103,8 +103,11 @@ def is_closed(host: str, raw_path: str, closed: tuple[ClosedPath, ...]) -> bool:
     if readings is None:
         return True
     for rule in closed:
-        if rule.host in (None, host) and any(path.startswith(rule.prefix.lower()) for path in readings):
-            return True
+        if rule.host is None or rule.host == host:
+            prefix = rule.prefix.lower()
+            for path in readings:
+                if path.startswith(prefix):
+                    return True
     return False
 
 

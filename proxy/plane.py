@@ -37,7 +37,7 @@ class DataPlane:
         self.observation = Observation(self)
         self.client = AsyncClient()
         own_commits = commits.made()
-        self.cache = Cache(own_commits)
+        self.cache = Cache(own_commits, loop=self.loop)
         self.flights = Flights()
         self.reads = DatabaseExecutor("read", threads=READ_THREADS)
         self.refreshes = Refreshes()

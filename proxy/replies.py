@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 
 from egress.aio import AsyncResponse
+from egress.conf import setting
 from egress.errors import ContentTooLarge, EgressError
 from proxy.credentials import Field
 from proxy.cycle import WHOLE_FOLLOWS
@@ -63,7 +63,7 @@ class Reply:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The content, undecoded. Raises EgressError when the provider's reply breaks off, or is too long."""
         record = self.record or Record("")
-        longest: int = settings.PROXY_MAX_BODY_BYTES
+        longest: int = setting("PROXY_MAX_BODY_BYTES")
         try:
             if self.content:
                 record.reply_bytes += len(self.content)
@@ -108,10 +108,10 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
     A reply that breaks off is left unfinished, upon which the server closes the connection: the partner sees
     a broken reply, not a short good one. So is one that the partner does not take for PROXY_IDLE_SECONDS.
     """
-    idle: float = settings.PROXY_IDLE_SECONDS
+    idle: float = setting("PROXY_IDLE_SECONDS")
     upstream = reply.upstream
     try:
-        is_whole = upstream is None or (upstream.is_complete and not settings.PROXY_MAX_BODY_BYTES)
+        is_whole = upstream is None or (upstream.is_complete and not setting("PROXY_MAX_BODY_BYTES"))
         start = {"type": "http.response.start", "status": reply.status, "headers": reply.fields}
         await within(idle, send({**start, WHOLE_FOLLOWS: True} if is_whole else start))
         if is_whole:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from accounts.api.problems import invalid
+from egress.conf import setting
 from proxy import controls, credentials, headers
 from proxy.controls import Controls
 from proxy.credentials import Places, Presented
@@ -60,7 +59,7 @@ class PassthroughRequest:
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
         )
-        longest: int = settings.PROXY_MAX_BODY_BYTES
+        longest: int = setting("PROXY_MAX_BODY_BYTES")
         if longest and (fields.content_length or 0) > longest:
             raise beyond_passthrough(longest)
         if not fields.has_content:

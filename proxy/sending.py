@@ -6,10 +6,10 @@ from asyncio import sleep
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from django.conf import settings
 from django.utils import timezone
 
 from egress.aio import AsyncResponse, Timeouts
+from egress.conf import setting
 from egress.errors import ConnectFailed, EgressError, ReplyLost
 from egress.urls import Target
 from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired
@@ -268,7 +268,7 @@ def header_timeout(route: Route, asked_seconds: float | None) -> float:
 
 
 def _timeouts(seconds: float) -> Timeouts:
-    return _kept_timeouts(seconds, settings.PROXY_IDLE_SECONDS, settings.PROXY_TOTAL_SECONDS)
+    return _kept_timeouts(seconds, setting("PROXY_IDLE_SECONDS"), setting("PROXY_TOTAL_SECONDS"))
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from accounts.api.problems import Problem
+from egress.conf import setting
 from egress.errors import ConnectFailed, ReplyLost
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
@@ -79,7 +80,7 @@ class Limits:
 
     def wait_seconds(self, route: Route, call: Call | None = None) -> float:
         """How long the provider takes no call for the route's account, or for this call's path; 0: it does."""
-        if self.budgets.are_free or not settings.PROVIDER_BUDGETS:
+        if self.budgets.are_free or not setting("PROVIDER_BUDGETS"):
             return 0.0
         return self.budgets.wait_seconds(route.account, "" if call is None else where(call))
 
@@ -167,7 +168,7 @@ class Ticket:
         elif not limits.circuits.is_quiet:
             self._has_told = True
             limits.circuits.succeeded(self._call.target.origin, route.connection_id)
-        if (route.limit_fields is not None or 400 <= status < 500) and settings.PROVIDER_BUDGETS:
+        if (route.limit_fields is not None or 400 <= status < 500) and setting("PROVIDER_BUDGETS"):
             limits.budgets.learn(route, self._call, status, raw_headers, called_at=self._called_at)
 
     def told_to_wait(self, seconds: float) -> None:

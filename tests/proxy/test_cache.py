@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -114,3 +115,26 @@ def test_nothing_is_kept_longer_than_two_seconds_or_past_its_end(
     assert [cache.routes.get(key) for key in ("long", "short")] == ["long", None]
     now[0] = 102.1
     assert cache.routes.get("long") is None
+
+
+@on_sqlite
+async def test_calls_that_arrive_together_ask_the_database_once_and_later_ones_see_a_commit(
+    transactional_db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    cache, asked = await asyncio.to_thread(lambda: Cache(loop=loop)), []
+    read = cache._version.read
+    monkeypatch.setattr(cache._version, "read", lambda: asked.append(1) or read())
+
+    async def call() -> int:
+        return cache.generation()
+
+    first = set(await asyncio.gather(*(call() for _ in range(8))))
+    assert len(asked) == 1
+    await asyncio.to_thread(elsewhere, lambda: factories.partner())
+    second = set(await asyncio.gather(*(call() for _ in range(8))))
+
+    assert len(asked) == 2
+    assert len(first) == len(second) == 1
+    assert first != second
+    cache.close()
