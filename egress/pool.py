@@ -211,7 +211,8 @@ class Pool:
         self._ssl_context = ssl_context
         self._executor = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="egress-lookup")
         self._connectors = {mapped: self._connector(may_be_loopback=mapped) for mapped in (False, True)}
-        self._origins: dict[tuple[str, str, object], _Origin] = {}
+        self._mapping = conf.upstream_map()
+        self._origins: dict[tuple[str, str], _Origin] = {}
 
     def _connector(self, *, may_be_loopback: bool) -> aiohttp.TCPConnector:
         connector = aiohttp.TCPConnector(
@@ -242,7 +243,10 @@ class Pool:
 
     def _origin(self, target: Target) -> _Origin:
         mapping = conf.upstream_map()
-        key = (target.scheme, target.authority, tuple(mapping.items()) if mapping else None)
+        if mapping is not self._mapping:
+            self._mapping = mapping
+            self._origins.clear()
+        key = (target.scheme, target.authority)
         origin = self._origins.get(key)
         if origin is None:
             if len(self._origins) >= _MAX_ORIGINS:

@@ -26,7 +26,7 @@ from proxy.passthrough import hot_call
 from proxy.plane import DataPlane
 from proxy.problems import refusal
 from proxy.record import PARTNER_GONE
-from proxy.replies import ProxiedResponse, Reply, Send, deliver
+from proxy.replies import DirectResponse, Reply, Send, deliver
 from proxy.selectors import ROOT
 from sealing.health import key_trouble_at_start
 
@@ -189,7 +189,7 @@ async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send
         here.observation.took(received)
 
     async def reply() -> Reply:
-        response: ProxiedResponse = await view(_django_request(scope, received), **kwargs)
+        response: DirectResponse = await view(_django_request(scope, received, here), **kwargs)
         return response.reply
 
     await _answer(here, received, reply, send)
@@ -217,11 +217,12 @@ async def _answer(
         received.record.end(PARTNER_GONE)
 
 
-def _django_request(scope: Mapping[str, Any], received: Incoming) -> ASGIRequest:
+def _django_request(scope: Mapping[str, Any], received: Incoming, here: DataPlane) -> ASGIRequest:
     if not received.raw_query.isascii():
         scope = {**scope, "query_string": b""}  # Django cannot decode it; the view refuses the raw one
     request = ASGIRequest(scope, BytesIO())
     request.patchbay_incoming = received  # type: ignore[attr-defined]  # ours, read by incoming.of_request
+    request.patchbay_plane = here  # type: ignore[attr-defined]  # ours, read by ProxyView.dispatch
     return request
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from egress.aio import AsyncResponse
 from egress.conf import setting
@@ -127,6 +128,16 @@ async def deliver(reply: Reply, send: Send, *, watch: Watch) -> None:
         await within(idle, send({"type": "http.response.body", "body": b""}))
     except (EgressError, PartnerGone, TimeoutError):
         return
+
+
+class DirectResponse(HttpResponseBase):
+    """A Reply on its way from a view to the data plane's entry, which takes it out; Django never handles it.
+
+    So nothing of Django's response is made, which takes ten microseconds.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
 
 
 class ProxiedResponse(StreamingHttpResponse):

@@ -34,7 +34,7 @@ from proxy.plane import DataPlane
 from proxy.problems import refusal
 from proxy.receipts import preference
 from proxy.record import PARTNER_GONE
-from proxy.replies import ProxiedResponse, Reply
+from proxy.replies import DirectResponse, ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
 from proxy.routes import Route
 from proxy.selectors import PassthroughPath, Selector
@@ -67,6 +67,10 @@ class ProxyView(APIView):
     ) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
         self.request = self.initialize_request(request, *args, **kwargs)
+        attached: DataPlane | None = getattr(request, "patchbay_plane", None)
+        if attached is not None:
+            self.plane = attached
+            return DirectResponse(await self.reply())
         self.plane = planes.usable()
         if self.plane.loop is asyncio.get_running_loop():
             reply = await self.reply()
