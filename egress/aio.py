@@ -14,8 +14,9 @@ from types import TracebackType
 import aiohttp
 
 from egress import wire
-from egress.errors import ReplyLost
+from egress.errors import ConnectFailed, ReplyLost
 from egress.exchange import AsyncResponse, Exchange
+from egress.outbox import Outbox
 from egress.pool import Pool
 from egress.tls import client_context
 from egress.urls import Target
@@ -46,11 +47,13 @@ class AsyncClient:
         self._ssl_context = ssl_context
         self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._outbox: Outbox | None = None
 
     async def open(self) -> None:
         """Get ready; does nothing when it is open."""
         if self._pool is None:
             self._loop = asyncio.get_running_loop()
+            self._outbox = Outbox(self._loop)
             self._pool = Pool(self._ssl_context or client_context())
 
     async def close(self) -> None:
@@ -90,8 +93,8 @@ class AsyncClient:
         Raises DestinationRefused and InvalidRequest (not sent), ConnectFailed and ConnectTimeout (nothing was
         sent), HeadersTimeout and ReplyLost (sent, outcome unknown), InvalidReply.
         """
-        pool, loop = self._pool, self._loop
-        if pool is None or loop is None:
+        pool, loop, outbox = self._pool, self._loop, self._outbox
+        if pool is None or loop is None or outbox is None:
             raise RuntimeError("The client is not open.")
         limits = timeouts or _DEFAULT_TIMEOUTS
         head = wire.request_head(method, target, headers, framing=wire.framing(method, body, content_length))
@@ -100,11 +103,18 @@ class AsyncClient:
         fresh = False
         while True:
             connection, protocol = await pool.acquire(target, timeout=limits.connecting, fresh=fresh)
-            exchange = Exchange(loop, connection, protocol, host=target.host, limits=limits, ends=ends)
+            is_reused = protocol.count > 0
+            exchange = Exchange(
+                loop, connection, protocol, outbox=outbox, host=target.host, limits=limits, ends=ends
+            )
             try:
                 return await exchange.run(method, head, body, content_length)
+            except ConnectFailed:  # it had been closed before anything was sent
+                if fresh or not is_reused:
+                    raise
+                fresh = True
             except ReplyLost as error:
-                was_stale = protocol.count > 1 and not protocol.has_received and not error.timed_out
+                was_stale = is_reused and not protocol.has_received and not error.timed_out
                 if fresh or not (is_repeatable and was_stale):
                     raise
                 fresh = True

@@ -20,6 +20,7 @@ from egress.errors import (
     ReplyAborted,
     ReplyLost,
 )
+from egress.outbox import Outbox
 from egress.pool import Exchanges
 from egress.wire import Body
 
@@ -43,8 +44,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_awaits_content", "_connection", "_deadline", "_error", "_limits", "_loop", "_protocol", "_timer", "_upload",
-        "ends", "has_sent", "host", "payload",
+        "_awaits_content", "_connection", "_deadline", "_error", "_limits", "_loop", "_outbox", "_protocol", "_timer",
+        "_upload", "ends", "has_sent", "host", "payload",
     )  # fmt: skip
 
     def __init__(
@@ -53,11 +54,14 @@ class Exchange:
         connection: Connection,
         protocol: Exchanges,
         *,
+        outbox: Outbox,
         host: str,
         limits: Limits,
         ends: float,
     ) -> None:
         self._loop = loop
+        self._outbox = outbox
+        outbox.running += 1
         self._connection: Connection | None = connection
         self._protocol = protocol
         self._limits = limits
@@ -75,11 +79,11 @@ class Exchange:
         """Send everything and wait for the header section of the final response."""
         protocol = self._protocol
         try:
-            protocol.begin(has_no_content=method == "HEAD")
             if body is None or isinstance(body, bytes):
-                self._write(head + body if body else head)
+                self._write_soon(head + body if body else head, has_no_content=method == "HEAD")
                 self._wait_at_most(self._limits.response_headers, self._headers_late)
             else:
+                protocol.begin(has_no_content=method == "HEAD")
                 self._write(head)
                 self._wait_at_most(self._limits.idle, self._headers_late)
                 self._upload = asyncio.create_task(self._send(body, content_length))
@@ -118,7 +122,7 @@ class Exchange:
         if isinstance(error, EgressError) or error is self._error:
             return error
         if not self.has_sent:
-            return ConnectFailed(f"{self.host} closed the connection.", proxy_error="connection_terminated")
+            return _unsent(self.host)
         lost = ReplyAborted if has_headers else ReplyLost
         if isinstance(error, TimeoutError):
             return lost(f"{self.host} stopped sending.", timed_out=True)
@@ -132,6 +136,7 @@ class Exchange:
         self._stop()
         if connection is None:
             return
+        self._outbox.running -= 1
         self._protocol.abort()
         connection.close()
 
@@ -143,8 +148,27 @@ class Exchange:
         connection, self._connection = self._connection, None
         self._stop()
         if connection is not None:
+            self._outbox.running -= 1
             self._protocol.is_idle = True
             connection.release()
+
+    def _write_soon(self, data: bytes, *, has_no_content: bool) -> None:
+        """Begin with a whole request, together with others if there are some; until then nothing may come."""
+        if not self._outbox.is_in_use:
+            self._protocol.begin(has_no_content=has_no_content)
+            self._write(data)
+            return
+
+        def write() -> None:
+            if self._connection is None:  # given up meanwhile
+                return
+            self._protocol.begin(has_no_content=has_no_content)
+            try:
+                self._write(data)
+            except aiohttp.ServerDisconnectedError:
+                self._fail(_unsent(self.host))
+
+        self._outbox.put(write)
 
     def _write(self, data: bytes) -> None:
         transport = self._protocol.transport
@@ -231,6 +255,10 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _unsent(host: str) -> ConnectFailed:
+    return ConnectFailed(f"{host} closed the connection.", proxy_error="connection_terminated")
 
 
 class AsyncResponse:
