@@ -158,7 +158,6 @@ class Ticket:
                 raise over_budget(route, wait)
             await asyncio.sleep(wait)
         self._called_at = time.monotonic()
-        call.timeout_seconds = ends - self._called_at
 
     def answered(self, status: int, raw_headers: Iterable[Field]) -> None:
         """A reply's header section is there."""
