@@ -21,6 +21,7 @@ from proxy import incoming, plane
 from proxy.api.views import EnvelopeView, PassthroughView, StackGoView
 from proxy.credentials import Field
 from proxy.incoming import Incoming, PartnerGone, Receive, Watch
+from proxy.limits import arrivals
 from proxy.observation import exposition
 from proxy.passthrough import hot_call
 from proxy.plane import DataPlane
@@ -64,8 +65,10 @@ def data_plane(application: Application) -> Application:
             elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):
                 await _healthy(send)
             elif match := _ENVELOPE_PATH(raw_path):
+                await _in_turn(scope)
                 await _viewed(_envelope, scope, receive, send, app_slug=_slug(match[1]))
             elif scope["method"] == "POST" and (match := _STACKGO_PATH(raw_path)):
+                await _in_turn(scope)
                 await _viewed(_stackgo, scope, receive, send, app_slug=_slug(match[1]))
             elif raw_path == exposition.PATH and (metrics := (await plane.opened()).observation.metrics):
                 await exposition.answer(metrics, scope, send)
@@ -155,9 +158,12 @@ async def _healthy(send: Send) -> None:
 async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     rest: bytes = scope["raw_path"][len(ROOT) :]
     if b"/" not in rest:
+        await _in_turn(scope)
         await _viewed(_envelope, scope, receive, send, app_slug=_slug(rest))
         return
     here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
+    if here.limits.turns.are_kept:
+        await arrivals.turn(here, scope)
     received = incoming.of_scope(scope, receive)
     received.record.observers = here.observers
     if here.observation.traces is not None:
@@ -179,6 +185,13 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         return made.belongs_to(record)
 
     await _answer(here, received, reply, send)
+
+
+async def _in_turn(scope: dict[str, Any]) -> None:
+    """Wait until it is the turn of whoever calls."""
+    here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
+    if here.limits.turns.are_kept:
+        await arrivals.turn(here, scope)
 
 
 async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:

@@ -106,8 +106,6 @@ class ProxyView(APIView):
         generation = self.plane.cache.generation()
         known = None if presented is None else await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
-        if known is not None:
-            await self.plane.limits.turn(known.partner.pk)
         limit = None if known is None else known.partner.requests_per_minute
         if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
             self.initial(self.request)

@@ -23,7 +23,7 @@ from proxy.limits.budgets import Budgets, Scope, where
 from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit
 from proxy.limits.places import Places
 from proxy.limits.shared import Exchanges
-from proxy.limits.turns import FEW_CALLS, PIECE_BYTES, Turns
+from proxy.limits.turns import PIECE_BYTES, Turns
 
 if TYPE_CHECKING:
     from proxy.forwarder import Call
@@ -90,7 +90,6 @@ class Limits:
 
     async def turn(self, partner: Hashable) -> None:
         """Wait until it is the partner's turn, if somebody else would have to wait for it otherwise."""
-        self.turns.see(partner)
         if self.turns.are_kept and not self.turns.may_go(partner):
             await self.turns.turn(partner)
 
@@ -130,18 +129,15 @@ class Ticket:
             self._probed = limits.circuits.begin(call.target.origin, self._route.connection_id)
         if not (limits.budgets.are_free or self.has_to_wait_for_budget):
             limits.budgets.begin(self._route.account, where(call))
-        turns = limits.turns
-        turns.see(partner)
-        has_no_turn = limits.calls > FEW_CALLS and turns.are_kept and not turns.may_go(partner)
-        self.must_wait = has_no_turn or self.has_to_wait_for_budget
+        limits.turns.see(partner)
+        self.must_wait = self.has_to_wait_for_budget
         if isinstance(call.content, KeptContent):
             call.content.pace = self.piece
 
     async def admitted(self) -> None:
-        """Wait for the provider's budget, and for the partner's turn. Raises Problem (rate_limited)."""
+        """Wait for the provider's budget. Raises Problem (rate_limited)."""
         if self.has_to_wait_for_budget:
             await self._until_budget()
-        await self._limits.turn(self._partner)
 
     async def piece(self, size: int) -> None:
         """Wait for the turn of a piece of content."""

@@ -16,8 +16,6 @@ from collections.abc import Hashable
 PER_TURN = 2
 #: so long after two partners were seen, lines are kept
 MIXED_SECONDS = 5.0
-#: with no more calls than this in hand nobody stands in front of anybody
-FEW_CALLS = 2
 PIECE_BYTES = 65_536
 
 
