@@ -13,7 +13,7 @@ from django.db.utils import InterfaceError
 from proxy.executors import DatabaseExecutor
 from proxy.record import Record
 from proxy.traffic.commits import OwnCommits
-from proxy.traffic.storing import store
+from proxy.traffic.storing import prepare, store
 
 log = structlog.get_logger(__name__)
 FLUSH_SECONDS = 1.0
@@ -24,6 +24,8 @@ MAX_BATCH = 2_000
 #: what waits at most; a call that ends while the database is away is counted and forgotten
 MAX_WAITING = 20_000
 _MAX_PAUSE_SECONDS = 30.0
+#: between slices of rows that are made, so that the loop gets on
+_PAUSE_SECONDS = 0.001
 
 
 class TrafficLog:
@@ -89,12 +91,9 @@ class TrafficLog:
         return True
 
     def _write(self, batch: list[Record]) -> None:
-        if self._own_commits is None:
-            with transaction.atomic():
-                store(batch, only_failures=self._only_failures)
-        else:
-            with self._own_commits.transaction():
-                store(batch, only_failures=self._only_failures)
+        prepared = prepare(batch, only_failures=self._only_failures, pause_seconds=_PAUSE_SECONDS)
+        with transaction.atomic() if self._own_commits is None else self._own_commits.transaction():
+            store(prepared)
 
     def _fail(self, error: DatabaseError | InterfaceError) -> None:
         if not self._pause:

@@ -48,6 +48,12 @@ _LETTER_AND_DIGIT = re.compile(r"[0-9].*[A-Za-z]|[A-Za-z].*[0-9]", re.DOTALL).se
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{20,}").findall
 _ANY_RUN = re.compile(r"[A-Za-z0-9+]{32,}").search
 _LONG = 32
+#: words of base64url, whose length is that of 120 bits at least: ids of Salesforce and Stripe are shorter
+_WORDS = re.compile(r"[A-Za-z0-9_-]{20,}").findall
+_UPPER, _LOWER, _DIGIT = (re.compile(kind).search for kind in ("[A-Z]", "[a-z]", "[0-9]"))
+_IN_A_WORD = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}|[_-]").sub
+#: of joinedWordsLike_these nothing stands outside a word but a number, of random letters half
+_OUTSIDE_WORDS = 0.2
 #: how the secrets of well-known issuers begin, ours among them
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:sk|rk|pk|whsec|pb[a-z]|gh[a-z]|github_pat|shp[a-z]{2}|shpss|lin_api|secret|ntn)_"
@@ -109,11 +115,18 @@ def _is_suspicious(text: str) -> bool:
         return False
     if len(rest) != len(text) and len(rest) >= 4:
         return True  # a UUID with something of its own before or after it is how some tokens are made
-    if _ANY_RUN(rest):
+    if _ANY_RUN(rest) or any(_looks_random(word) for word in _WORDS(rest)):
         return True
     return bool(_LETTER_AND_DIGIT(rest)) and (
         _is_long_word(rest) or any(_LETTER_AND_DIGIT(run) for run in _LONG_RUN(rest))
     )
+
+
+def _looks_random(word: str) -> bool:
+    """Whether what is long has capitals, small letters and digits, or letters that no words are made of."""
+    if _UPPER(word) and _LOWER(word) and _DIGIT(word):
+        return True
+    return bool(_UPPER(word) and _LOWER(word)) and len(_IN_A_WORD("", word)) >= _OUTSIDE_WORDS * len(word)
 
 
 def _is_long_word(text: str) -> bool:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from proxy.record import COMPLETED, Record
+from proxy.traffic import storing
 
 
 def record(**values: Any) -> Record:
@@ -31,3 +32,8 @@ def record(**values: Any) -> Record:
     for name, value in told.items():
         setattr(made, name, value)
     return made
+
+
+def store(records: list[Record], *, only_failures: bool = False) -> None:
+    """Write them as the log does."""
+    storing.store(storing.prepare(records, only_failures=only_failures))

@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from proxy.admin import paging
 from proxy.models import TrafficEntry
-from proxy.traffic.storing import store
 from tests import factories
 from tests.factories import World
 from tests.integrations.admin.conftest import StaffClient
-from tests.proxy.traffic.records import record
+from tests.proxy.traffic.records import record, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 LIST = "/admin/proxy/trafficentry/"

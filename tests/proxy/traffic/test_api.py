@@ -10,11 +10,10 @@ import pytest
 
 from accounts.models.partner import Permission
 from integrations.models import IntegrationGrant
-from proxy.traffic.storing import store
 from tests import factories
 from tests.factories import World
 from tests.integrations.api.conftest import Api, of, problem, without
-from tests.proxy.traffic.records import record
+from tests.proxy.traffic.records import record, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 TRAFFIC = "/api/v1/traffic"

@@ -28,7 +28,7 @@ class Store:
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def __call__(self, batch: list[Record], *, only_failures: bool) -> None:
+    def __call__(self, batch: list[Record]) -> None:
         self.may_go_on.wait(5)
         if self.failure is not None:
             raise self.failure
@@ -42,6 +42,7 @@ class Store:
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch, transactional_db: Any) -> Store:
     made = Store()
+    monkeypatch.setattr(buffer, "prepare", lambda batch, **options: batch)
     monkeypatch.setattr(buffer, "store", made)
     return made
 

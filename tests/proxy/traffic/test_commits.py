@@ -13,12 +13,11 @@ from django.db import connection, connections
 
 from accounts.models import Partner
 from proxy.cache import Cache
-from proxy.record import Record
 from proxy.traffic import commits
 from proxy.traffic.commits import OwnCommits
-from proxy.traffic.storing import store
 from tests import factories
 from tests.proxy.test_cache import elsewhere
+from tests.proxy.traffic.records import record, store
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases have no such count")
 
@@ -44,13 +43,6 @@ class Writer:
     def close(self) -> None:
         self.pool.submit(lambda: (self.own.close(), connections.close_all())).result()
         self.pool.shutdown()
-
-
-def record() -> Record:
-    made = Record("GET")
-    made.status = 200
-    made.end("completed")
-    return made
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import pytest
 from proxy.models import TrafficHour
 from proxy.models.traffic import BUCKETS
 from proxy.traffic.hours import percentile, series
-from proxy.traffic.storing import store
 from tests.factories import World
-from tests.proxy.traffic.records import record
+from tests.proxy.traffic.records import record, store
 
 AT = datetime(2026, 11, 25, 10, 20, tzinfo=UTC)
 

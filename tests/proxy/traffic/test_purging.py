@@ -11,9 +11,8 @@ from django.utils import timezone
 from accounts import purging
 from integrations import tasks
 from proxy.models import TrafficEntry, TrafficHour
-from proxy.traffic.storing import store
 from tests.factories import World
-from tests.proxy.traffic.records import record
+from tests.proxy.traffic.records import record, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 

@@ -12,10 +12,9 @@ from django.db import transaction
 from proxy.models import TrafficEntry, TrafficHour
 from proxy.models.traffic import BUCKET_FIELDS, NOBODY
 from proxy.record import BROKEN_OFF, PARTNER_GONE
-from proxy.traffic.storing import store
 from tests import factories
 from tests.factories import World
-from tests.proxy.traffic.records import record
+from tests.proxy.traffic.records import record, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 AT = datetime(2026, 11, 25, 10, 59, 59, 990_000, tzinfo=UTC)
