@@ -49,7 +49,7 @@ class _Filter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[TrafficEntry]) -> QuerySet[TrafficEntry]:
         value = self.value()
-        return self.of(queryset, value) if value in dict(self.lookup_choices) else queryset  # type: ignore[arg-type]
+        return self.of(queryset, value) if value in dict(self.lookup_choices) else queryset
 
     def of(self, queryset: QuerySet[TrafficEntry], value: str) -> QuerySet[TrafficEntry]:
         return queryset.filter(**{self.parameter_name or "": value})

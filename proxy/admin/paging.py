@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
@@ -14,5 +16,5 @@ class BoundedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        counted: int = self.object_list.order_by()[:MAX_COUNTED].count()  # type: ignore[union-attr]  # a QuerySet
-        return counted
+        rows: Any = self.object_list  # the changelist's QuerySet
+        return int(rows.order_by()[:MAX_COUNTED].count())

@@ -50,13 +50,13 @@ _UNTIL = OpenApiParameter("until", datetime, description="Over before this momen
 class TrafficPages(CursorPages):
     """By key alone, which is by time."""
 
-    ordering = ("-id",)
+    ordering = ("-id",)  # type: ignore[assignment]  # one name instead of two
 
     def decode_cursor(self, request: Any) -> Any:
         try:
             cursor = CursorPagination.decode_cursor(self, request)
             if cursor is not None and cursor.position is not None:
-                uuid.UUID(cursor.position)
+                uuid.UUID(str(cursor.position))
             elif cursor is not None and not cursor.offset:
                 raise ValueError("a cursor that says nothing")
         except (NotFound, ValueError) as error:

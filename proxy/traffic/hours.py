@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet, Sum
 
@@ -43,7 +44,7 @@ def series(rows: QuerySet[TrafficHour], since: datetime, until: datetime) -> lis
     while following < until:
         hours[following] = Hour(following)
         following += _HOUR
-    sums = (
+    sums: Any = (
         rows.filter(hour__gte=first, hour__lt=until)
         .order_by()
         .values("hour", "status_class")

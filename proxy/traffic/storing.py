@@ -147,7 +147,7 @@ def hour_rows(records: Iterable[Record]) -> list[Row]:
         sums[5] += record.reply_bytes
         sums[6] += milliseconds
         sums[_FIRST_BUCKET + bisect_left(BUCKETS, milliseconds)] += 1
-    return sorted((_hour_row(*key, sums) for key, sums in hours.items()), key=lambda row: row[1:5])
+    return sorted((_hour_row(*key, sums) for key, sums in hours.items()), key=lambda row: tuple(row[1:5]))
 
 
 def _hour_row(partner_id: UUID | None, hour: int, slug: str, status_class: int, sums: list[Any]) -> Row:
