@@ -94,7 +94,7 @@ def mark_sent(claimed: Claim) -> bool:
 
 
 def hand_back(claimed: Claim) -> bool:
-    """Give up a claim before anything was sent; another process goes on with it at once."""
+    """Give up a claim before anything was sent; any process may take it up at once."""
     return _put_back(_held(claimed).filter(sent_at=None))
 
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from accounts import request_context
@@ -33,7 +33,8 @@ log = structlog.get_logger(__name__)
 #: what of ours passes, which Retry-After tells, puts a call off, unless it has waited for so long
 PATIENCE = timedelta(minutes=15)
 _LONGEST_PAUSE_SECONDS = 60.0
-_STORE_TRIES = 5
+#: about two minutes, for a database that is started anew
+_STORE_TRIES = 8
 
 
 class _ClaimLost(Exception):
@@ -181,7 +182,7 @@ async def _store(plane: DataPlane, claimed: Claim, outcome: Outcome) -> None:
             if not await plane.reads.run(outcomes.finish, claimed, outcome):
                 raise _ClaimLost
             return
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             if tries == _STORE_TRIES - 1:
                 raise
             log.warning("result not stored yet", receipt=str(claimed.receipt.pk), error=type(error).__name__)

@@ -10,8 +10,11 @@ from proxy.models.receipt import ReceiptQuerySet, State
 from proxy.receipts import outcomes
 from proxy.receipts.outcomes import Outcome
 
-#: a call that has ended its process so often is not tried again
+#: a call that was sent so often without an end is not sent again
 MAX_TRIES = 3
+#: nor is one taken up again that was under way so often when its process died: it may be the reason. Far more, since
+#: a process that dies takes others' calls along
+MAX_UNSENT_TRIES = 10
 _BATCH = 200
 
 
@@ -33,8 +36,11 @@ def _seen_to(receipt: Receipt) -> bool:
     # By owner and mark: since it was read, its holder may have woken, or another may have seen to it.
     same = _stale().filter(pk=receipt.pk, lease_owner=receipt.lease_owner)
     same = same.filter(sent_at__isnull=receipt.sent_at is None)
-    may_repeat = receipt.sent_at is None or receipt.is_repeatable
-    if may_repeat and receipt.tries < MAX_TRIES:
+    if receipt.sent_at is None:
+        may_repeat = receipt.tries < MAX_UNSENT_TRIES
+    else:
+        may_repeat = receipt.is_repeatable and receipt.tries < MAX_TRIES
+    if may_repeat:
         return bool(same.update(state=State.PENDING, sent_at=None, lease_owner=None, lease_expires_at=None))
     if receipt.sent_at is not None:
         return outcomes.end(receipt, Outcome(State.OUTCOME_UNKNOWN), only_if=same)

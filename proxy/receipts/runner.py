@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from proxy import plane as planes
 from proxy.plane import DataPlane
@@ -119,7 +119,7 @@ class _Run:
             free = places - len(self._tasks)
             share = max(1, int(places * _SHARE))
             found = await plane.reads.run(claims.claim, free, share=share, busy=busy)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.warning("no receipts claimed", error=type(error).__name__)
             return
         for claimed in found:
@@ -145,7 +145,7 @@ class _Run:
         owners = [claimed.owner for claimed in self._tasks.values()]
         try:
             held = await plane.reads.run(claims.renew, owners)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.warning("leases not renewed", error=type(error).__name__)
             return
         for task, claimed in self._tasks.items():

@@ -291,3 +291,45 @@ def test_the_second_door_of_the_envelope_gives_receipts_too(
     body = json.dumps({"UUID": str(cust.pk), "method": "GET", "url": "/crm"}).encode()
     fields = {"Authorization": f"Bearer {at.api_key}", "Content-Type": "application/json", **ASYNC}
     assert platform.call("POST", "/proxy/hbdev", fields, body).status == 202
+
+
+def test_what_the_caller_asks_of_the_proxy_holds_for_the_call(
+    platform: Served, at: World, cust: Connection, provider: Serve
+) -> None:
+    def stalling(conversation: Conversation) -> None:
+        assert conversation.wait_for_close()
+
+    answers = [reply("503 Service Unavailable", b"Retry-After: 0"), reply(body=b"at last")]
+
+    def handler(conversation: Conversation) -> None:
+        while True:
+            conversation.read_request()
+            conversation.send(answers.pop(0))
+
+    upstream = provider(handler)
+    made = taken_in(platform, at, {**ASYNC, "Patchbay-Retries": "1", "Patchbay-Timeout": "20"})
+    tasks.run_receipts()
+    assert shown(platform, at, made)["status"] == 200
+    assert len(upstream.requests) == 2
+    stalled = provider(stalling)
+    made = taken_in(platform, at, {**ASYNC, "Patchbay-Timeout": "0.2"})
+    tasks.run_receipts()
+    assert shown(platform, at, made)["problem"]["code"] == "upstream_timeout"
+    assert stalled.connections == 1
+
+
+def test_a_broker_that_is_away_refuses_nobody_and_the_sweep_sends_the_message_again(
+    platform: Served, at: World, cust: Connection, provider: Serve, monkeypatch: Any
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(tasks.run_receipts, "apply_async", fails)
+    made = taken_in(platform, at)
+    sent: list[str] = []
+    monkeypatch.setattr(tasks.run_receipts, "apply_async", lambda *_, **__: sent.append("sent"))
+    tasks.sweep_receipts()
+    assert sent == ["sent"]
+    Receipt.objects.filter(pk=made).update(state="cancelled")
+    tasks.sweep_receipts()
+    assert sent == ["sent"], "nothing is due"

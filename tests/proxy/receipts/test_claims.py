@@ -167,14 +167,14 @@ def test_what_is_put_off_is_due_later(world: World) -> None:
     [
         (False, True, 1, State.PENDING),
         (False, False, 1, State.PENDING),
-        (False, False, 2, State.PENDING),
+        (False, False, 9, State.PENDING),
         (True, True, 1, State.PENDING),
         (True, True, 2, State.PENDING),
         (True, True, 3, State.OUTCOME_UNKNOWN),
         (True, False, 1, State.OUTCOME_UNKNOWN),
         (True, False, 2, State.OUTCOME_UNKNOWN),
-        (False, True, 3, State.FAILED),
-        (False, False, 3, State.FAILED),
+        (False, True, 10, State.FAILED),
+        (False, False, 10, State.FAILED),
     ],
 )
 def test_what_a_dead_worker_held_is_repeated_only_where_that_does_no_harm(

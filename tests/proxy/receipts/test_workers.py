@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Event
 from integrations.models import Connection
-from proxy.models import Receipt
+from proxy.models import Receipt, TrafficEntry
 from proxy.models.receipt import OPEN, State
 from tests.egress.servers import Conversation, Server
 from tests.factories import World
 from tests.proxy.calls import body_of, reply
 from tests.proxy.conftest import API
 from tests.proxy.receipts.made import waiting
+from tests.proxy.receipts.talk import post, shown, taken_in
+from tests.proxy.servers import Served
 from tests.proxy.test_processes import _database_url
 from tests.suite import ROOT
 
@@ -66,12 +69,12 @@ class Provider:
 class Place:
     """Workers on the test's database, with a broker of their own."""
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Provider, *, broker: dict[str, str] | None = None) -> None:
         self.folder = folder
+        own = {"PATCHBAY_DATA_DIR": str(folder), "CELERY_BROKER_URL": "filesystem://"}
         self._env = os.environ | {
+            **(own if broker is None else broker),
             "DATABASE_URL": _database_url(),
-            "PATCHBAY_DATA_DIR": str(folder),
-            "CELERY_BROKER_URL": "filesystem://",
             "UPSTREAM_MAP": json.dumps({API: f"http://127.0.0.1:{provider.server.port}"}),
             "LOG_LEVEL": "INFO",
         }
@@ -210,9 +213,33 @@ def test_a_worker_that_is_asked_to_end_waits_for_its_replies_and_hands_back_the_
     place.wait_for(lambda: now_of(sent).state == State.COMPLETED)
     provider.may_grant.set()
     assert worker.wait(30) == 0, place.said()
+    entry = TrafficEntry.objects.get(request_id=sent.request_id)
+    assert (entry.method, entry.status, entry.partner_id) == ("POST", 200, at.partner.pk), (
+        "written at the end"
+    )
     assert Connection.objects.get().token_version == 2, "a rotated pair is stored before the process ends"
     assert len(provider.calls) == 1
     assert now_of(unsent).state == State.PENDING
+
+
+def test_a_worker_takes_a_call_up_as_soon_as_it_is_taken_in(
+    at: World, cust: Connection, provider: Provider, platform: Served, tmp_path: Path
+) -> None:
+    """By the message alone, on the broker of the process that serves: no sweep runs here."""
+    broker = {
+        "PATCHBAY_DATA_DIR": os.environ["PATCHBAY_DATA_DIR"],
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+    }
+    place = Place(tmp_path, provider, broker=broker)
+    try:
+        place.worker("worker")
+        place.wait_for(lambda: "ready" in (tmp_path / "worker.log").read_text())
+        made = taken_in(platform, at, method="POST", body="body")
+        place.wait_for(lambda: shown(platform, at, made)["state"] == "completed")
+        answer = post(platform, at, {"Prefer": "respond-async, wait=60"})
+        assert (answer.status, answer.body) == (200, b"done")
+    finally:
+        place.close()
 
 
 def test_however_workers_are_killed_each_unsafe_call_is_sent_at_most_once(
