@@ -37,15 +37,15 @@ _HOUR = ("id", *_HOUR_KEY, *_SUMS)
 _FIRST_BUCKET = _SUMS.index(BUCKET_FIELDS[0])
 
 Row = Sequence[Any]
-#: calls of which the rows are made without a pause: about half a millisecond
-_SLICE = 50
+#: calls of which the rows are made without a pause, and written by one statement: about half a millisecond
+_SLICE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows as the statements take them: two JSON arrays of arrays, "" for no entries."""
+    """Rows as the statements take them: entries in slices, hours as one JSON array of arrays."""
 
-    entries: str
+    entries: list[list[Row]]
     hours: str
 
 
@@ -57,22 +57,34 @@ def prepare(
     only_failures: count all, keep those that failed.
     """
     kept = [record for record in records if has_failed(record)] if only_failures else records
-    parts: list[str] = []
+    entries: list[list[Row]] = []
     for start in range(0, len(kept), _SLICE):
         if rows := entry_rows(kept[start : start + _SLICE]):
-            parts.append(_json(rows)[1:-1])
+            entries.append(rows)
         if pause_seconds:
             time.sleep(pause_seconds)
-    return Prepared(f"[{','.join(parts)}]" if parts else "", _json(hour_rows(records)))
+    return Prepared(entries, _json(hour_rows(records)))
 
 
 def store(prepared: Prepared) -> None:
     """Write the entries and add to the hours; call it in a transaction, so that both are kept or neither is."""
     vendor = connections["default"].vendor
     with connections["default"].cursor() as cursor:
-        if prepared.entries:
-            cursor.execute(_insertion(vendor, TrafficEntry, _ENTRY), [prepared.entries])
+        _insert_entries(vendor, cursor, prepared.entries)
         cursor.execute(_insertion(vendor, TrafficHour, _HOUR) + _addition(), [prepared.hours])
+
+
+def _insert_entries(vendor: str, cursor: Any, slices: list[list[Row]]) -> None:
+    """SQLite takes the values of a slice as parameters of one statement, which costs half of taking them out of
+    JSON. Past Django's cursor, which would go through the whole statement for its placeholders each time."""
+    if vendor != "sqlite":
+        if slices:
+            every = [row for rows in slices for row in rows]
+            cursor.execute(_insertion(vendor, TrafficEntry, _ENTRY), [_json(every)])
+        return
+    raw = connections["default"].connection
+    for rows in slices:
+        raw.execute(_values(len(rows)), [value for row in rows for value in row])
 
 
 def has_failed(record: Record) -> bool:
@@ -190,6 +202,14 @@ def _insertion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -
         source = "json_array_elements(%s::json)"
     # "WHERE true" parts the SELECT from an ON CONFLICT that may follow, for SQLite's parser.
     return f'INSERT INTO "{model._meta.db_table}" ({columns}) SELECT {", ".join(values)} FROM {source} WHERE true'  # noqa: S608
+
+
+@cache
+def _values(rows: int) -> str:
+    """INSERT of so many entries by parameters."""
+    columns = ", ".join(f'"{name}"' for name in _ENTRY)
+    one = f"({', '.join('?' * len(_ENTRY))})"
+    return f'INSERT INTO "{TrafficEntry._meta.db_table}" ({columns}) VALUES {", ".join([one] * rows)}'  # noqa: S608
 
 
 @cache
