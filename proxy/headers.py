@@ -93,6 +93,8 @@ def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
                 found.refuse(name, "This header field is there twice.")
             found.controls[name] = value
         elif not name.startswith(_NEVER_SENT_PREFIXES) and name not in places.dropped:
+            if b"_" in name and _is_held_back(name.replace(b"_", b"-"), places):
+                continue  # a server that hands fields on by CGI's names would take one for the other
             if not value.isascii():
                 found.refuse(name, "The value of this header field is not ASCII.")
             kept.append(pair)
@@ -100,6 +102,15 @@ def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
     if nominated:
         found.kept = _without(kept, nominated)
     return found
+
+
+def _is_held_back(name: bytes, places: Places) -> bool:
+    return (
+        name in _NEVER_SENT
+        or name.startswith(_NEVER_SENT_PREFIXES)
+        or name in places.dropped
+        or name in places.header_schemes
+    )
 
 
 def reply_fields(

@@ -27,6 +27,14 @@ def test_prx_03_12_13_fields_of_this_side_do_not_go_on(name: str) -> None:
     assert sort_request([(name.encode(), b"1")], HUBSPOT).kept == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x_original_url", "x_forwarded-for", "patchbay_host", "proxy_authorization", "x_shopify_access_token"],
+)
+def test_a_field_that_cgi_would_take_for_one_held_back_does_not_go_on(name: str) -> None:
+    assert sort_request([(name.encode(), b"1"), (b"my_field", b"2")], SHOPIFY).kept == [(b"my_field", b"2")]
+
+
 def test_everything_else_goes_on_in_order_and_repeated() -> None:
     fields = [
         (b"x-a", b"1"), (b"accept-encoding", b"br, gzip"), (b"x-b", b""), (b"x-a", b"2"),
