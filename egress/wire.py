@@ -17,6 +17,7 @@ Body = AsyncIterator[bytes] | bytes | None
 # RFC 9110 section 9.2.2.
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _METHODS_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
+_KEPT_NAME_CHARACTERS = 64
 _OWN_FIELDS = frozenset(
     b"host content-length transfer-encoding expect "
     b"connection keep-alive proxy-connection te trailer upgrade".split()
@@ -76,8 +77,17 @@ def _request_target(target: Target) -> tuple[bytes, bytes]:
     return raw_target.encode("ascii"), target.authority.encode("ascii")
 
 
-@lru_cache(maxsize=2048)
 def _field_prefix(name: bytes | str) -> bytes | None:
+    """The name as it is sent; None for one that is made here. Long names, which callers choose, are not kept."""
+    return _usual_prefix(name) if len(name) <= _KEPT_NAME_CHARACTERS else _prefix(name)
+
+
+@lru_cache(maxsize=2048)
+def _usual_prefix(name: bytes | str) -> bytes | None:
+    return _prefix(name)
+
+
+def _prefix(name: bytes | str) -> bytes | None:
     encoded = name if isinstance(name, bytes) else name.encode("ascii", "replace")
     if not _TOKEN(encoded):
         raise InvalidRequest("The name of a header field cannot be sent.")
