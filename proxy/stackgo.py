@@ -89,7 +89,8 @@ async def wrapped(reply: Reply, *, request_id: str) -> Reply:
     if reply.upstream is not None:
         content += await reply.upstream.read_at_most(MAX_WRAPPED_BYTES)
     fields = dict(reply.fields)
-    if len(content) > _CHECKED_ON_LOOP_BYTES:
+    # what is compressed may be a hundred times as long as it came
+    if len(content) > _CHECKED_ON_LOOP_BYTES or fields.get(b"content-encoding"):
         data = await asyncio.to_thread(_data, content, fields)
     else:
         data = _data(content, fields)
