@@ -44,7 +44,8 @@ _PLAIN_NAME = re.compile(r"\$?[A-Za-z][A-Za-z0-9_.\[\]-]{0,39}").fullmatch
 _EMAIL = re.compile(r"[^/]@[^/]").search
 _TELEPHONE = re.compile(r"\+[0-9][0-9 ().-]{5,}").search
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_LETTER_AND_DIGIT = re.compile(r"[0-9].*[A-Za-z]|[A-Za-z].*[0-9]", re.DOTALL).search
+_LETTER = re.compile(r"[A-Za-z]").search
+_DIGIT = re.compile(r"[0-9]").search
 _LONG_RUN = re.compile(r"[A-Za-z0-9]{20,}").findall
 _ANY_RUN = re.compile(r"[A-Za-z0-9+]{32,}").search
 _LONG = 32
@@ -117,9 +118,7 @@ def _is_suspicious(text: str) -> bool:
         return True  # a UUID with something of its own before or after it is how some tokens are made
     if _ANY_RUN(rest) or any(_looks_random(word) for word in _WORDS(rest)):
         return True
-    return bool(_LETTER_AND_DIGIT(rest)) and (
-        _is_long_word(rest) or any(_LETTER_AND_DIGIT(run) for run in _LONG_RUN(rest))
-    )
+    return _has_both(rest) and (_is_long_word(rest) or any(_has_both(run) for run in _LONG_RUN(rest)))
 
 
 def _looks_random(word: str) -> bool:
@@ -129,6 +128,11 @@ def _looks_random(word: str) -> bool:
     return bool(_UPPER(word) and _LOWER(word)) and len(_IN_A_WORD("", word)) >= _OUTSIDE_WORDS * len(word)
 
 
+def _has_both(text: str) -> bool:
+    """Letters and digits; two searches, since one pattern for both takes quadratic time on a caller's text."""
+    return bool(_LETTER(text) and _DIGIT(text))
+
+
 def _is_long_word(text: str) -> bool:
     """Long without a comma: lists of property names are long too, but made of short words."""
-    return any(len(word) >= _LONG and _LETTER_AND_DIGIT(word) for word in re.split(r"[,; ]", text))
+    return any(len(word) >= _LONG and _has_both(word) for word in re.split(r"[,; ]", text))
