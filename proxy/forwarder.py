@@ -13,9 +13,9 @@ from proxy.limits import Ticket
 from proxy.plane import DataPlane
 from proxy.replies import Reply
 from proxy.routes import Route
-from proxy.sending import MAX_REFRESH_WAIT_SECONDS, Call, header_timeout, send
+from proxy.sending import Call, send
 
-__all__ = ["MAX_REFRESH_WAIT_SECONDS", "Call", "forward", "header_timeout"]
+__all__ = ["Call", "forward"]
 
 
 async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
@@ -30,7 +30,7 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     ticket = plane.limits.enter(route, call)
     try:
         spent = 0.0
-        if ticket.must_wait:
+        if ticket.has_to_wait_for_budget:
             began = perf_counter()
             await ticket.admitted()
             spent = perf_counter() - began

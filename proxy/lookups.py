@@ -9,8 +9,8 @@ from proxy import routes
 from proxy.api.authentication import find_caller
 from proxy.controls import Controls
 from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
-from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, header_timeout
 from proxy.plane import DataPlane
+from proxy.refreshing import MAX_REFRESH_WAIT_SECONDS
 from proxy.routes import Route
 from proxy.selectors import Selector, is_slug
 
@@ -62,14 +62,20 @@ async def route_of(plane: DataPlane, caller: Caller, selector: Selector, asked: 
         ("route", generation, key),
         lambda: plane.reads.submit(routes.resolve, caller.credential, selector),
     )
+    await freshen(plane, route, timeout_seconds=asked.timeout_seconds)
+    seconds = route.fresh_seconds(timezone.now())
+    cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
+    return route
+
+
+async def freshen(plane: DataPlane, route: Route, *, timeout_seconds: float | None) -> None:
+    """Give a route whose token is due another one, within the time that a call asked for has. Raises what a
+    refresh raises."""
     if route.fresh_seconds(now := timezone.now()) <= 0:
         route.token = await plane.refreshes.renewed(
             route.connection_id,
             route.token,
             provider_id=route.provider.id,
-            wait_seconds=min(header_timeout(route, asked.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
+            wait_seconds=min(route.header_timeout(timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
             now=now,
         )
-    seconds = route.fresh_seconds(timezone.now())
-    cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
-    return route

@@ -15,6 +15,8 @@ from proxy.executors import DatabaseExecutor
 THREADS = 16
 #: one slow token endpoint must not take every thread
 THREADS_PER_PROVIDER = 8
+#: no call waits longer for a token, whatever time it has
+MAX_REFRESH_WAIT_SECONDS = 45.0
 #: a token that is due but not expired serves on when its refresh takes longer (design rule 3)
 ALIVE_WAIT_SECONDS = 3.0
 

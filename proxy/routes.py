@@ -65,6 +65,10 @@ class Route:
     def api(self) -> Api:
         return self.provider.api
 
+    def header_timeout(self, asked_seconds: float | None) -> float:
+        """Seconds until the response headers: as asked, else the provider's, else the platform's."""
+        return self.header_timeout_seconds if asked_seconds is None else asked_seconds
+
     def fresh_seconds(self, now: datetime) -> float:
         """How long the token may be used without asking again; 0 when it is due."""
         due_at = self.token.due_at

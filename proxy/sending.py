@@ -21,10 +21,10 @@ from proxy.limits import Ticket
 from proxy.peek import Peek
 from proxy.plane import DataPlane
 from proxy.record import Record
+from proxy.refreshing import MAX_REFRESH_WAIT_SECONDS
 from proxy.routes import Route
 
 CONNECT_SECONDS = 10.0
-MAX_REFRESH_WAIT_SECONDS = 45.0
 #: a limit that lasts, such as a day's, is asked about so often: when it ends is not told
 _LASTING_PAUSE_SECONDS = 60.0
 #: no try is given less: it would not even connect
@@ -105,7 +105,7 @@ class _Tries:
         self._ticket = ticket
         self._token = route.token
         self._clock = plane.loop.time
-        self._seconds = header_timeout(route, call.timeout_seconds)
+        self._seconds = route.header_timeout(call.timeout_seconds)
         self._ends = self._clock() + self._seconds
         self._has_replayed = False
 
@@ -260,11 +260,6 @@ async def _once(
             timeouts=timeouts,
         )
     return await plane.client.stream(call.method, ask[0], headers=ask[1], body=content, timeouts=timeouts)
-
-
-def header_timeout(route: Route, asked_seconds: float | None) -> float:
-    """Seconds until the response headers: as asked, else the provider's, else the platform's."""
-    return route.header_timeout_seconds if asked_seconds is None else asked_seconds
 
 
 def _timeouts(seconds: float) -> Timeouts:

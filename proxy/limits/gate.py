@@ -102,12 +102,12 @@ class Limits:
 class Ticket:
     """One call's place. Tell it what the provider did, and leave() when the reply is over.
 
-    must_wait: await admitted() before anything is sent.
+    has_to_wait_for_budget: await admitted() before anything is sent.
     """
 
     __slots__ = (
         "_call", "_called_at", "_has_told", "_is_in", "_limits", "_partner", "_probed", "_route",
-        "has_to_wait_for_budget", "must_wait",
+        "has_to_wait_for_budget",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, route: Route, call: Call) -> None:
@@ -117,7 +117,7 @@ class Ticket:
         self._called_at = 0.0
         self._has_told = self._is_in = False
         self._probed: tuple[Key, ...] = ()
-        self.has_to_wait_for_budget = self.must_wait = False
+        self.has_to_wait_for_budget = False
 
     def begins(self, partner: Hashable) -> None:
         """It has its place."""
@@ -130,30 +130,24 @@ class Ticket:
         if not (limits.budgets.are_free or self.has_to_wait_for_budget):
             limits.budgets.begin(self._route.account, where(call))
         limits.turns.see(partner)
-        self.must_wait = self.has_to_wait_for_budget
         if isinstance(call.content, KeptContent):
             call.content.pace = self.piece
 
     async def admitted(self) -> None:
         """Wait for the provider's budget. Raises Problem (rate_limited)."""
-        if self.has_to_wait_for_budget:
-            await self._until_budget()
+        limits, route, call = self._limits, self._route, self._call
+        ends = time.monotonic() + route.header_timeout(call.timeout_seconds)
+        while (wait := limits.wait_seconds(route, call)) > 0:
+            if time.monotonic() + wait >= ends:
+                raise over_budget(route, wait)
+            await asyncio.sleep(wait)
+        self._called_at = time.monotonic()
 
     async def piece(self, size: int) -> None:
         """Wait for the turn of a piece of content."""
         turns = self._limits.turns
         if turns.are_kept and not turns.may_go(self._partner, pieces=1 + size // PIECE_BYTES):
             await turns.turn(self._partner)
-
-    async def _until_budget(self) -> None:
-        limits, route, call = self._limits, self._route, self._call
-        seconds = route.header_timeout_seconds if call.timeout_seconds is None else call.timeout_seconds
-        ends = time.monotonic() + seconds
-        while (wait := limits.wait_seconds(route, call)) > 0:
-            if time.monotonic() + wait >= ends:
-                raise over_budget(route, wait)
-            await asyncio.sleep(wait)
-        self._called_at = time.monotonic()
 
     def answered(self, status: int, raw_headers: Iterable[Field]) -> None:
         """A reply's header section is there."""

@@ -14,9 +14,9 @@ from accounts.api import problems
 from accounts.api.problems import Problem
 from accounts.models import Credential
 from accounts.models.partner import Permission
-from proxy import routes
+from proxy import lookups, routes
 from proxy.envelope import Envelope
-from proxy.forwarder import MAX_REFRESH_WAIT_SECONDS, Call, forward, header_timeout
+from proxy.forwarder import Call, forward
 from proxy.models.receipt import State
 from proxy.plane import DataPlane
 from proxy.receipts import claims, contents, outcomes
@@ -98,14 +98,7 @@ async def _called(plane: DataPlane, claimed: Claim, record: Record) -> Outcome:
     """Raises what any call may raise, and _ClaimLost."""
     route, request = await plane.reads.run(_prepared, claimed)
     record.connection_id, record.provider_id = route.connection_id, route.provider.id
-    if route.fresh_seconds(now := timezone.now()) <= 0:
-        route.token = await plane.refreshes.renewed(
-            route.connection_id,
-            route.token,
-            provider_id=route.provider.id,
-            wait_seconds=min(header_timeout(route, request.timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
-            now=now,
-        )
+    await lookups.freshen(plane, route, timeout_seconds=request.timeout_seconds)
     call = _call(claimed, route, request, record)
     claimed.is_sending = True
     if not await plane.reads.run(claims.mark_sent, claimed):
