@@ -79,18 +79,20 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         """What lists show unless asked: neither tombstones nor connections that were never made."""
         return self.exclude(status__in=[Status.DISCONNECTED, Status.PENDING])
 
+    def usable(self) -> ConnectionQuerySet:
+        """Those that calls may use, as the partial indexes have them."""
+        return self.filter(_IsUsable(F("status")))
+
     def due(self, now: datetime) -> ConnectionQuerySet:
         """Those whose refresh is due, earliest first.
 
         Within one integration this reads a range of the index connection_due and no row beside it.
         """
-        return self.filter(_IsUsable(F("status")), next_refresh_at__lte=now).order_by("next_refresh_at")
+        return self.usable().filter(next_refresh_at__lte=now).order_by("next_refresh_at")
 
     def with_ending_grant(self, now: datetime) -> ConnectionQuerySet:
         """Those whose partner has yet to be told that the customer must connect again soon, earliest first."""
-        return self.filter(_IsUsable(F("status")), refresh_token_alert_at__lte=now).order_by(
-            "refresh_token_alert_at"
-        )
+        return self.usable().filter(refresh_token_alert_at__lte=now).order_by("refresh_token_alert_at")
 
 
 class Connection(models.Model):

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, InterfaceError
-from django.db.models import BooleanField, Case, Count, F, Func, Max, Min, QuerySet, When
+from django.db.models import Case, Count, F, Max, Min, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -120,16 +120,9 @@ def _of_status(status: Status) -> Iterable[tuple[UUID, int]]:
     return rows.annotate(of=of).values_list("of").annotate(count=Count("pk"))
 
 
-class _IsUsable(Func):
-    """As the index connection_due has it: SQLite uses it only for a condition without parameters."""
-
-    template = "%(expressions)s IN ('active', 'refresh_failing')"
-    output_field = BooleanField()
-
-
 def _usable(now: datetime) -> Iterable[tuple[UUID, int, int, datetime | None]]:
     """(integration, connections in use, how many of them are due, the earliest refresh), from the index alone."""
-    rows = Connection.objects.filter(_IsUsable(F("status"))).order_by()
+    rows = Connection.objects.usable().order_by()
     is_due = Case(When(next_refresh_at__lte=now, then=1))
     return rows.values_list("integration_id").annotate(
         count=Count("integration_id"), due=Count(is_due), first=Min("next_refresh_at")
