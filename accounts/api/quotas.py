@@ -139,18 +139,14 @@ class Quotas:
         if window is None or window.number != number or window.limit != limit:
             used = window.used if window is not None and window.number == number else 0
             self._windows.pop(partner_id, None)
-            self._make_room(number)
+            if len(self._windows) >= _MAX_WINDOWS:  # let go of the oldest
+                self._windows.pop(next(iter(self._windows)))
             is_shared = _is_shared()
             left = 0 if is_shared else max(0, share(limit) - used)
             window = _Window(number, limit, left=left, used=used, is_over=not is_shared)
             window.granted = used
             self._windows[partner_id] = window
         return window
-
-    def _make_room(self, number: int) -> None:
-        """Let go of the oldest window when there are too many."""
-        if len(self._windows) >= _MAX_WINDOWS:
-            self._windows.pop(next(iter(self._windows)))
 
     def _fetch_ahead(self, partner_id: UUID, window: _Window) -> None:
         if not window.is_ahead:
