@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +34,7 @@ from proxy.passthrough import passthrough_route
 from proxy.plane import DataPlane
 from proxy.problems import refusal
 from proxy.receipts import preference
+from proxy.receipts.preference import Preference
 from proxy.record import PARTNER_GONE
 from proxy.replies import DirectResponse, ProxiedResponse, Reply
 from proxy.requests import PassthroughRequest
@@ -237,6 +239,11 @@ class EnvelopeView(EnvelopedView):
 
     door = "envelope"
 
+    @cached_property
+    def preferred(self) -> Preference:
+        """What the request's Prefer asks for."""
+        return preference.read(self.received.fields)
+
     @schema.envelope
     async def post(self, request: Request, app_slug: str) -> Reply:
         return await self.enveloped(app_slug)
@@ -246,13 +253,12 @@ class EnvelopeView(EnvelopedView):
 
     async def route(self, caller: Caller, selector: Selector, asked: Controls) -> Route:
         """A call that is made later needs a connection that may be used now, and no fresh token."""
-        if not preference.read(self.received.fields).respond_async:
+        if not self.preferred.respond_async:
             return await super().route(caller, selector, asked)
         return await self.plane.reads.run(routes.resolve, caller.credential, selector)
 
     async def answered(self, caller: Caller, route: Route, envelope: Envelope, call: Call) -> Reply:
-        preferred = preference.read(self.received.fields)
-        if not preferred.respond_async:
+        if not self.preferred.respond_async:
             return await super().answered(caller, route, envelope, call)
         return await later.answer(
             self.plane,
@@ -260,7 +266,7 @@ class EnvelopeView(EnvelopedView):
             route.connection_id,
             envelope=envelope,
             call=call,
-            preferred=preferred,
+            preferred=self.preferred,
         )
 
 
