@@ -59,7 +59,7 @@ async def _forwarded(
     fields = headers.reply_fields(
         response.raw_headers,
         status=response.status,
-        request_id=call.request_id,
+        request_id=call.record.request_id,
         is_head=call.method == "HEAD",
         token=credentials.written(route.api.credential, sent.token),
     )

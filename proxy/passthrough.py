@@ -44,7 +44,7 @@ class HotCall:
                 route = await passthrough_route(plane, self.caller, self.request)
             finally:
                 request_context.leave(context)
-        call: Call = await self.request.call(route, request_id=request_id)
+        call: Call = await self.request.call(route)
         return await forward(plane, route, call)
 
 

@@ -1,4 +1,4 @@
-"""A passthrough request as it came, and the call that it becomes once its route is known."""
+"""A request as it came, and the call that it becomes once its route is known."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from egress.conf import setting
 from proxy import controls, credentials, headers
 from proxy.controls import Controls
 from proxy.credentials import Places, Presented
+from proxy.envelope import Envelope
 from proxy.forwarder import Call
 from proxy.incoming import KEPT_BYTES, Incoming, KeptContent, beyond_passthrough, read_content
+from proxy.record import Record
 from proxy.routes import Route
 from proxy.selectors import PassthroughPath, Selector
 
@@ -44,7 +46,7 @@ class PassthroughRequest:
             connection=self.controls.connection, name=self.controls.connection_name
         )
 
-    async def call(self, route: Route, *, request_id: str) -> Call:
+    async def call(self, route: Route) -> Call:
         """The call to make. Short content is received here, so that it can be sent twice; longer streams.
 
         Raises Problem, and PartnerGone.
@@ -54,7 +56,6 @@ class PassthroughRequest:
             received.method,
             route.destination.under_base(self._path.rest, self._raw_query, host=asked.host),
             fields.kept,
-            request_id,
             received.record,
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
@@ -71,6 +72,22 @@ class PassthroughRequest:
             call.content = KeptContent(received.source, received.record, max_bytes=longest)
             call.content_length = fields.content_length
         return call
+
+
+def enveloped_call(
+    envelope: Envelope, route: Route, record: Record, *, timeout_seconds: float | None, retries: int
+) -> Call:
+    """The call that an envelope tells. Raises Problem for a destination that is not allowed."""
+    record.method, record.request_bytes = envelope.method, len(envelope.body or b"")
+    return Call(
+        envelope.method,
+        envelope.target(route.destination, route.places),
+        envelope.sent_fields(route.places),
+        record,
+        content=envelope.body,
+        timeout_seconds=timeout_seconds,
+        retries=retries,
+    )
 
 
 def _ascii(raw_query: bytes) -> str:

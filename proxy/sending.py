@@ -38,7 +38,6 @@ class Call:
     method: str
     target: Target
     fields: list[Field]
-    request_id: str
     record: Record
     content: bytes | KeptContent | None = None
     content_length: int | None = None

@@ -42,7 +42,7 @@ async def answer(
     )
     if stored is not None:
         return Reply(stored.status, stored.fields, content=stored.content)
-    return _accepted(receipt, request_id=call.request_id, preferred=preferred)
+    return _accepted(receipt, request_id=call.record.request_id, preferred=preferred)
 
 
 def _taken_in(credential: Credential, connection_id: UUID, request: StoredRequest, call: Call) -> Receipt:

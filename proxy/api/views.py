@@ -37,7 +37,7 @@ from proxy.receipts import preference
 from proxy.receipts.preference import Preference
 from proxy.record import PARTNER_GONE
 from proxy.replies import DirectResponse, ProxiedResponse, Reply
-from proxy.requests import PassthroughRequest
+from proxy.requests import PassthroughRequest, enveloped_call
 from proxy.routes import Route
 from proxy.selectors import PassthroughPath, Selector
 
@@ -147,7 +147,7 @@ class PassthroughView(ProxyView):
         caller = await self.admit(asked.presented)
         asked.check()
         route = await passthrough_route(self.plane, caller, asked)
-        return await forward(self.plane, route, await asked.call(route, request_id=self.request_id))
+        return await forward(self.plane, route, await asked.call(route))
 
     get = schema.passthrough("get", _pass)
     head = schema.passthrough("head", _pass)
@@ -199,22 +199,14 @@ class EnvelopedView(ProxyView):
         else:
             envelope = self.parse(content, slug=slug)
         route = await self.route(caller, envelope.selector, asked)
-        return await self.answered(caller, route, envelope, self._call(route, envelope, asked))
-
-    def _call(self, route: Route, envelope: Envelope, asked: Controls) -> Call:
-        """The call that the envelope tells. Raises Problem for a destination that is not allowed."""
-        record = self.received.record
-        record.method, record.request_bytes = envelope.method, len(envelope.body or b"")
-        return Call(
-            envelope.method,
-            envelope.target(route.destination, route.places),
-            envelope.sent_fields(route.places),
-            self.request_id,
-            record,
-            content=envelope.body,
+        call = enveloped_call(
+            envelope,
+            route,
+            self.received.record,
             timeout_seconds=asked.timeout_seconds,
             retries=asked.retries,
         )
+        return await self.answered(caller, route, envelope, call)
 
     async def answered(self, caller: Caller, route: Route, envelope: Envelope, call: Call) -> Reply:
         """Make the call."""

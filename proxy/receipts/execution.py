@@ -25,6 +25,7 @@ from proxy.receipts.contents import StoredReply, StoredRequest
 from proxy.receipts.outcomes import MAX_RESULT_BYTES, Outcome
 from proxy.record import COMPLETED, Record
 from proxy.replies import Reply
+from proxy.requests import enveloped_call
 from proxy.routes import Route
 from proxy.selectors import Selector
 
@@ -143,16 +144,8 @@ def _call(claimed: Claim, route: Route, request: StoredRequest, record: Record) 
     """The call, its destination proved anew. Raises Problem."""
     receipt = claimed.receipt
     envelope = Envelope(_selector(claimed), receipt.method, request.url, request.fields, request.body)
-    record.request_bytes = len(request.body or b"")
-    return Call(
-        receipt.method,
-        envelope.target(route.destination, route.places),
-        envelope.sent_fields(route.places),
-        receipt.request_id,
-        record,
-        content=request.body,
-        timeout_seconds=request.timeout_seconds,
-        retries=request.retries,
+    return enveloped_call(
+        envelope, route, record, timeout_seconds=request.timeout_seconds, retries=request.retries
     )
 
 
