@@ -11,6 +11,15 @@ from django.db import connection as database
 from proxy.cache import TTL_SECONDS
 from tests.factories import World
 
+STACKGO_PATHS = (
+    "/api/raw/hbdev",
+    "/api/raw/xe/hbdev",
+    "/api/atlassian/proxy/hbdev",
+    "/api/quick-books/proxy/hbdev",
+    "/api/servicenow/proxy/hbdev",
+    "/api/shopify/hbdev",
+)
+
 
 def bearer(at: World) -> dict[str, str]:
     return {"Authorization": f"Bearer {at.api_key}"}

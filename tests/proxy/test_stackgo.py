@@ -15,20 +15,12 @@ from proxy.replies import Reply
 from proxy.stackgo import parse, wrapped
 from tests.egress.servers import replying
 from tests.factories import World
-from tests.proxy.calls import bearer, body_of, head_of, problem, reply
+from tests.proxy.calls import STACKGO_PATHS, bearer, body_of, head_of, problem, reply
 from tests.proxy.conftest import TOKEN, Serve
 from tests.proxy.servers import Served
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-PATHS = [
-    "/api/raw/hbdev",
-    "/api/raw/xe/hbdev",
-    "/api/atlassian/proxy/hbdev",
-    "/api/quick-books/proxy/hbdev",
-    "/api/servicenow/proxy/hbdev",
-    "/api/shopify/hbdev",
-]
 CALL = {"userForeignIdentifier": "cust", "method": "post", "url": "https://api.hubapi.com/crm/v3?a=1"}
 
 
@@ -134,7 +126,7 @@ async def test_2xx_is_wrapped_without_touching_a_number(
 
 
 @pytest.mark.served
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", STACKGO_PATHS)
 def test_every_path_of_stackgo_calls_the_provider(
     platform: Served, at: World, cust: Connection, provider: Serve, path: str
 ) -> None:

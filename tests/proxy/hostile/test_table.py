@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.proxy.calls import STACKGO_PATHS
 from tests.proxy.hostile import fields, paths, urls
 from tests.proxy.hostile.conftest import Place
 from tests.proxy.hostile.rows import Row
@@ -14,14 +15,6 @@ from tests.proxy.servers import RawReply
 pytestmark = pytest.mark.served
 
 Door = Callable[[Place, str], RawReply]
-STACKGO_PATHS = (
-    "/api/raw/hbdev",
-    "/api/raw/xe/hbdev",
-    "/api/atlassian/proxy/hbdev",
-    "/api/quick-books/proxy/hbdev",
-    "/api/servicenow/proxy/hbdev",
-    "/api/shopify/hbdev",
-)
 
 
 def envelope(place: Place, url: str) -> RawReply:

@@ -13,16 +13,10 @@ from proxy.limits import budgets as module
 from proxy.limits import told
 from proxy.limits.budgets import MAX_BLOCK_SECONDS, PROBE_SECONDS, Budgets, Scope
 from proxy.routes import Route
+from tests.proxy.limits.clock import Clock
 
 ACCOUNT = "app:account"
 CONTACTS, SEARCH = "api/contacts", "api/search"
-
-
-class Clock:
-    now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -18,16 +18,10 @@ from proxy.limits.circuits import (
     Circuits,
     Key,
 )
+from tests.proxy.limits.clock import Clock
 
 API, SHOP = "https://api.hubapi.com", "https://one.myshopify.com"
 MINE, YOURS = UUID(int=1), UUID(int=2)
-
-
-class Clock:
-    now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
