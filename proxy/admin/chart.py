@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from proxy.models.traffic import SUM_FIELDS
 from proxy.traffic.hours import Hour, percentile
 
 WIDTH, HEIGHT = 960, 120
@@ -111,7 +112,7 @@ def merge(hours: Sequence[Hour]) -> Hour:
     for hour in hours:
         for number, calls in hour.by_class.items():
             summed.by_class[number] = summed.by_class.get(number, 0) + calls
-        for name in ("calls", "ours", "retries", "refreshed", "request_bytes", "reply_bytes", "total_ms"):
+        for name in SUM_FIELDS:
             setattr(summed, name, getattr(summed, name) + getattr(hour, name))
         summed.counts = [first + second for first, second in zip(summed.counts, hour.counts, strict=True)]
     return summed

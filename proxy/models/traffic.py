@@ -16,6 +16,8 @@ NOBODY = uuid.UUID(int=0)
 #: upper bounds in milliseconds of TrafficHour's counts of durations, beside the last, which has none
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
 BUCKET_FIELDS = (*(f"ms_{bound}" for bound in BUCKETS), "ms_more")
+#: what an hour adds up beside its buckets
+SUM_FIELDS = ("calls", "ours", "retries", "refreshed", "request_bytes", "reply_bytes", "total_ms")
 
 MAX_HOST, MAX_PATH, MAX_QUERY = 255, 500, 500
 

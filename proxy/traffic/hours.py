@@ -10,10 +10,9 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 
 from proxy.models import TrafficHour
-from proxy.models.traffic import BUCKET_FIELDS, BUCKETS
+from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, SUM_FIELDS
 
 _HOUR = timedelta(hours=1)
-_SUMS = ("calls", "ours", "retries", "refreshed", "request_bytes", "reply_bytes", "total_ms", *BUCKET_FIELDS)
 
 
 @dataclass
@@ -48,12 +47,12 @@ def series(rows: QuerySet[TrafficHour], since: datetime, until: datetime) -> lis
         rows.filter(hour__gte=first, hour__lt=until)
         .order_by()
         .values("hour", "status_class")
-        .annotate(**{f"sum_{name}": Sum(name) for name in _SUMS})
+        .annotate(**{f"sum_{name}": Sum(name) for name in (*SUM_FIELDS, *BUCKET_FIELDS)})
     )
     for row in sums:
         hour = hours.setdefault(row["hour"], Hour(row["hour"]))
         hour.by_class[row["status_class"]] = row["sum_calls"]
-        for name in _SUMS[:7]:
+        for name in SUM_FIELDS:
             setattr(hour, name, getattr(hour, name) + row[f"sum_{name}"])
         for place, name in enumerate(BUCKET_FIELDS):
             hour.counts[place] += row[f"sum_{name}"]

@@ -1,7 +1,8 @@
-"""Records of calls as rows, and rows into the database: one statement a batch, whatever its length.
+"""Records of calls as rows, and rows into the database: many by one statement.
 
-A statement that takes its rows out of one JSON parameter runs without Python's lock from beginning to end;
-inserting row by row would ask for it back after each one, and hold the database's write lock meanwhile.
+Such a statement runs without Python's lock from beginning to end; inserting row by row would ask for it back
+after each one, and hold the database's write lock meanwhile. Hours, and on PostgreSQL all rows, come as one JSON
+parameter whatever their number; entries on SQLite as the values of a slice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from uuid import UUID
 from django.db import connections, models
 
 from proxy.models import TrafficEntry, TrafficHour
-from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, MAX_HOST, MAX_PATH, MAX_QUERY, NOBODY
+from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, MAX_HOST, MAX_PATH, MAX_QUERY, NOBODY, SUM_FIELDS
 from proxy.record import COMPLETED, Record
 from proxy.selectors import is_slug
 from proxy.traffic import redaction
@@ -32,9 +33,9 @@ _ENTRY = (
     "is_refreshed", "request_id",
 )  # fmt: skip
 _HOUR_KEY = ("partner_id", "hour", "slug", "status_class")
-_SUMS = ("calls", "ours", "retries", "refreshed", "request_bytes", "reply_bytes", "total_ms", *BUCKET_FIELDS)
+_SUMS = (*SUM_FIELDS, *BUCKET_FIELDS)
 _HOUR = ("id", *_HOUR_KEY, *_SUMS)
-_FIRST_BUCKET = _SUMS.index(BUCKET_FIELDS[0])
+_FIRST_BUCKET = len(SUM_FIELDS)
 
 Row = Sequence[Any]
 #: calls of which the rows are made without a pause, and written by one statement: about half a millisecond
