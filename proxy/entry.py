@@ -65,10 +65,8 @@ def data_plane(application: Application) -> Application:
             elif raw_path == b"/healthz" and scope["method"] in ("GET", "HEAD"):
                 await _healthy(send)
             elif match := _ENVELOPE_PATH(raw_path):
-                await _in_turn(scope)
                 await _viewed(_envelope, scope, receive, send, app_slug=_slug(match[1]))
             elif scope["method"] == "POST" and (match := _STACKGO_PATH(raw_path)):
-                await _in_turn(scope)
                 await _viewed(_stackgo, scope, receive, send, app_slug=_slug(match[1]))
             elif raw_path == exposition.PATH and (metrics := (await plane.opened()).observation.metrics):
                 await exposition.answer(metrics, scope, send)
@@ -158,21 +156,15 @@ async def _healthy(send: Send) -> None:
 async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     rest: bytes = scope["raw_path"][len(ROOT) :]
     if b"/" not in rest:
-        await _in_turn(scope)
         await _viewed(_envelope, scope, receive, send, app_slug=_slug(rest))
         return
-    here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
-    if here.limits.turns.are_kept:
-        await arrivals.turn(here, scope)
-    received = incoming.of_scope(scope, receive)
-    received.record.observers = here.observers
-    if here.observation.traces is not None:
-        here.observation.took(received)
+    here, received = await _taken(scope, receive)
     hot = hot_call(here, received)
     if hot is None:
-        await _viewed(_passthrough, scope, receive, send)
+        await _through_view(_passthrough, here, scope, received, send)
         return
     record = received.record
+    record.observers = here.observers
     record.request_id = request_id = request_context.new_request_id()
 
     async def reply() -> Reply:
@@ -187,19 +179,26 @@ async def _proxied(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     await _answer(here, received, reply, send)
 
 
-async def _in_turn(scope: dict[str, Any]) -> None:
-    """Wait until it is the turn of whoever calls."""
+async def _taken(scope: dict[str, Any], receive: Receive) -> tuple[DataPlane, Incoming]:
+    """The loop's plane and the request, once it is the turn of whoever calls."""
     here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
     if here.limits.turns.are_kept:
         await arrivals.turn(here, scope)
-
-
-async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
-    """Await a DRF view with a Django request, without handler, middleware and signals."""
-    here: DataPlane = scope.get("state", _NOTHING).get(_PLANE) or await plane.opened()
     received = incoming.of_scope(scope, receive)
     if here.observation.traces is not None:
         here.observation.took(received)
+    return here, received
+
+
+async def _viewed(view: Any, scope: dict[str, Any], receive: Receive, send: Send, **kwargs: str) -> None:
+    here, received = await _taken(scope, receive)
+    await _through_view(view, here, scope, received, send, **kwargs)
+
+
+async def _through_view(
+    view: Any, here: DataPlane, scope: dict[str, Any], received: Incoming, send: Send, **kwargs: str
+) -> None:
+    """Await a DRF view with a Django request, without handler, middleware and signals."""
 
     async def reply() -> Reply:
         response: DirectResponse = await view(_django_request(scope, received, here), **kwargs)
