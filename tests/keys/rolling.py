@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import operator
 import os
 import random
 import re
@@ -32,6 +33,7 @@ from tests.suite import ROOT
 
 CONTACTS = "/crm/v3/objects/contacts"
 _FIRST_HUB = 7_000_000
+HOLD_SECONDS = 180
 
 
 def environment(keys: list[str], upstreams: dict[str, str], folder: Path) -> dict[str, str]:
@@ -133,11 +135,21 @@ class Load:
         for thread in self._threads:
             thread.join(60)
 
-    def hold(self, seconds: float) -> tuple[int, int]:
-        """Let it run; (calls, refreshes) of that time."""
-        calls, refreshes = self.calls.total(), versions()
-        time.sleep(seconds)
-        return self.calls.total() - calls, versions() - refreshes
+    def hold(self, *, calls: int, refreshes: int, connected: int = 0) -> tuple[int, int]:
+        """Let it run until it did as much as this, however slow the machine; (calls, refreshes) of that time."""
+        wanted = (calls, refreshes, connected)
+        before, give_up_at = self._done(), time.monotonic() + HOLD_SECONDS
+        while True:
+            done = tuple(now - was for now, was in zip(self._done(), before, strict=True))
+            if all(map(operator.ge, done, wanted)):
+                return done[0], done[1]
+            told = f"{done} of {wanted} (calls, refreshes, connected)"
+            assert not self.failures, f"after {told}: {self.failures}"
+            assert time.monotonic() < give_up_at, f"only {told} in {HOLD_SECONDS} s"
+            time.sleep(0.1)
+
+    def _done(self) -> tuple[int, int, int]:
+        return self.calls.total(), versions(), self.connected.total()
 
     def _until_stopped(self, work: Any) -> None:
         while not self._stop.is_set():

@@ -25,6 +25,7 @@ from tests.keys.rolling import CONTACTS, Fleet, Load
 pytestmark = [pytest.mark.served, pytest.mark.db]
 EXPIRES_IN = 4
 GRANTS = 24
+ENOUGH = {"calls": 50, "refreshes": GRANTS}
 
 
 @pytest.fixture
@@ -86,12 +87,11 @@ def test_two_processes_at_different_steps_serve_what_the_other_sealed(
     old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
     fleet.exchange(a=[new, old], b=[old, new])
     with load:
-        calls, refreshes = load.hold(3)
+        load.hold(calls=20, refreshes=6, connected=1)
         fleet.exchange(b=[new, old])
         out = rotate(fleet, [new, old])
-        load.hold(0.5)
+        load.hold(calls=10, refreshes=2)
     no_harm_was_done(load, fleet)
-    assert calls > 20 and refreshes > 5 and load.connected.total() >= 1
     assert "may be removed from FERNET_KEYS" in out
     everything_is_under(settings, new)
 
@@ -137,12 +137,12 @@ def test_three_steps_one_process_after_the_other_cost_no_call_and_no_value(
     fleet.exchange(a=[old], b=[old])
     phases: dict[str, tuple[int, int]] = {}
     with load:
-        phases["before"] = load.hold(2)
+        phases["before"] = load.hold(**ENOUGH)
         fleet.exchange(a=[old, new])
-        phases["1: new key last in one"] = load.hold(4)
+        phases["1: new key last in one"] = load.hold(**ENOUGH)
         fleet.exchange(b=[old, new])
         fleet.exchange(a=[new, old])
-        phases["2: promoted in one"] = load.hold(4)
+        phases["2: promoted in one"] = load.hold(**ENOUGH)
         fleet.exchange(b=[new, old])
         check = fleet.manage([new, old], "rotate_keys", "--check")
         assert "under an older key" in check.communicate(timeout=120)[0] and check.returncode == 1
@@ -150,11 +150,10 @@ def test_three_steps_one_process_after_the_other_cost_no_call_and_no_value(
         check = fleet.manage([new, old], "rotate_keys", "--check")
         assert "may be removed" in check.communicate(timeout=120)[0] and check.returncode == 0
         fleet.exchange(a=[new])
-        phases["3: old key dropped in one"] = load.hold(4)
+        phases["3: old key dropped in one"] = load.hold(**ENOUGH)
         fleet.exchange(b=[new])
-        phases["after"] = load.hold(2)
+        phases["after"] = load.hold(**ENOUGH)
     no_harm_was_done(load, fleet)
-    assert all(calls > 10 and refreshes > 3 for calls, refreshes in phases.values()), phases
     everything_is_under(settings, new)
     with capsys.disabled():
         total = f"{load.calls.total()} calls, {load.connected.total()} customers connected, 0 failures"
