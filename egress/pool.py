@@ -18,6 +18,7 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 from egress import conf, resolver, upstream_map
@@ -36,12 +37,14 @@ _MAX_LINE_BYTES = 32768
 _MAX_FIELDS = 512
 _MAX_ORIGINS = 4096
 _LOOKUP_THREADS = 8
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Exchanges(ResponseHandler):
     """One connection's protocol: tells what aiohttp's does not, and trusts an idle connection less.
 
-    `count` is how many exchanges have begun, `has_received` whether any byte came in the present one.
+    `count` is how many exchanges have begun, `has_received` whether any byte came in the present one. Bytes that
+    came are counted, to tell a reply that ends with its segment from one that has something behind it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -51,11 +54,14 @@ class Exchanges(ResponseHandler):
         self.is_idle = True
         self._first_segment = b""
         self._has_eof = False
+        self._bytes = self._head_bytes = 0
 
     def begin(self, *, has_no_content: bool) -> None:
         """Get ready for the next reply; has_no_content for HEAD."""
         self.count += 1
         self.has_received = self.is_idle = False
+        self._bytes = self._head_bytes = 0
+        self._payload = None
         self.set_response_params(
             skip_payload=has_no_content,
             read_until_eof=True,
@@ -102,9 +108,28 @@ class Exchanges(ResponseHandler):
             if not self.has_received:
                 self.has_received = True
                 self._first_segment = data
+        known = self._payload
         super().data_received(data)
-        if self.is_idle and self._buffer:
-            # The reply ended amid this segment, which gave the connection back; what followed it lies here.
+        payload = self._payload
+        if payload is not known:
+            self._head_bytes = self._bytes + data.find(_END_OF_HEAD) + 4
+        self._bytes += len(data)
+        if payload is not None and payload.is_eof():
+            self._look_behind(payload, data)
+
+    def _look_behind(self, payload: StreamReader, data: bytes) -> None:
+        """Close the connection when the segment that ended a reply holds more: a whole reply lies in the buffer,
+        the beginning of one in the parser. What is empty or chunked ends as a header section does."""
+        is_end = (
+            data[-4:] == _END_OF_HEAD
+            or self._bytes == self._head_bytes + payload.total_bytes
+            or _END_OF_HEAD.endswith(data)  # cut amid it
+            or _is_all_after_interim(data, payload.total_bytes)
+        )
+        if not self.is_idle:
+            if not is_end:
+                self.force_close()
+        elif self._buffer or not is_end:  # the reply's end has given it back
             self.abort()
 
     def set_exception(self, exc: BaseException, *args: Any) -> None:
@@ -135,6 +160,13 @@ class Exchanges(ResponseHandler):
         self.force_close()
         self.feed_data(messages[0])
         return True
+
+
+def _is_all_after_interim(data: bytes, length: int) -> bool:
+    """Whether a segment holds interim responses, a header section, and content of that length."""
+    while data.startswith(b"HTTP/1.1 1"):
+        data = data.partition(_END_OF_HEAD)[2]
+    return data.find(_END_OF_HEAD) + len(_END_OF_HEAD) + length == len(data)
 
 
 def _is_told_to_be_the_end(transport: asyncio.Transport | None) -> bool:
