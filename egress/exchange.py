@@ -162,11 +162,11 @@ class Exchange:
         def write() -> None:
             if self._connection is None:  # given up meanwhile
                 return
-            self._protocol.begin(has_no_content=has_no_content)
             try:
+                self._protocol.begin(has_no_content=has_no_content)
                 self._write(data)
-            except aiohttp.ServerDisconnectedError:
-                self._fail(_unsent(self.host))
+            except Exception as error:  # noqa: BLE001 - handed to the one that waits, as if written at once
+                self._protocol.set_exception(error)
 
         self._outbox.put(write)
 

@@ -25,7 +25,7 @@ class Outbox:
         return self.running > FEW_EXCHANGES
 
     def put(self, write: Callable[[], None]) -> None:
-        """Call it at the end of this turn. It must not raise."""
+        """Call it at the end of this turn. What it raises is told to the loop and keeps no other from going."""
         self._waiting.append(write)
         if len(self._waiting) == 1:
             self._loop.call_soon(self._write_all)
@@ -33,4 +33,9 @@ class Outbox:
     def _write_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         for write in waiting:
-            write()
+            try:
+                write()
+            except Exception as error:  # noqa: BLE001 (the others belong to other calls)
+                self._loop.call_exception_handler(
+                    {"message": "a request was not written", "exception": error}
+                )

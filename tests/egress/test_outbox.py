@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from egress.aio import AsyncClient
 from egress.errors import ConnectFailed, ReplyLost
-from egress.outbox import FEW_EXCHANGES
+from egress.exchange import Exchange
+from egress.outbox import FEW_EXCHANGES, Outbox
 from tests.egress.calls import call, fetch
 from tests.egress.conftest import Serve
 from tests.egress.servers import Conversation
@@ -91,6 +93,44 @@ async def test_a_new_connection_that_is_closed_at_once_is_an_error(serve: Serve,
     results = await together(client, [f"/{number}" for number in range(MANY)], "POST")
 
     assert {type(result) for result in results} <= {ConnectFailed, ReplyLost}
+
+
+async def test_a_write_that_fails_costs_no_other_its_own(
+    serve: Serve, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(echoing)
+    paths = [f"/{number}" for number in range(MANY)]
+    await together(client, paths)
+    write = Exchange._write
+
+    def failing(exchange: Exchange, data: bytes) -> None:
+        if b" /3 " in data:
+            raise OSError("no more buffers")
+        write(exchange, data)
+
+    monkeypatch.setattr(Exchange, "_write", failing)
+    results = await together(client, paths)
+    assert isinstance(results.pop(3), ConnectFailed)
+    assert results == [path.encode() for path in paths if path != "/3"]
+    assert client._outbox is not None
+    assert client._outbox.running == 0
+
+
+async def test_what_a_write_raises_is_told_to_the_loop_and_the_rest_goes_out() -> None:
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    outbox, written = Outbox(loop), []
+
+    def failing() -> None:
+        raise LookupError("mine")
+
+    for write in (lambda: written.append(1), failing, lambda: written.append(2)):
+        outbox.put(write)
+    await asyncio.sleep(0)
+    assert written == [1, 2]
+    assert [type(context["exception"]) for context in told] == [LookupError]
+    loop.set_exception_handler(None)
 
 
 async def test_none_is_counted_as_under_way_once_all_are_over(serve: Serve, client: AsyncClient) -> None:
