@@ -2,12 +2,13 @@
 
 Never follows a redirect, keeps a cookie, decodes content or adds a field of its own beside Host and the
 framing. A request is repeated in one case only: an idle connection that the server had closed, before any
-byte of a reply, for an idempotent method whose content is at hand (RFC 9110 section 9.2.2).
+byte of a reply, for an idempotent method whose content is at hand (RFC 9110 section 9.2.2), unless the caller
+knows better of the request.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -83,12 +84,14 @@ class AsyncClient:
         body: AsyncIterator[bytes] | bytes | None = None,
         content_length: int | None = None,
         timeouts: Timeouts | None = None,
+        may_repeat: Callable[[], bool] | None = None,
     ) -> AsyncResponse:
         """Send a request and return when the reply's header section is there.
 
         The content goes out while this waits, and on while the reply is read; an iterator with a
         content_length sends that length, one without is sent chunked. What the iterator raises comes out
-        here, or while the reply is read, as it is. Close the response when done with it.
+        here, or while the reply is read, as it is. Close the response when done with it. may_repeat: asked before
+        a request of an idempotent method is repeated; what is in its fields is not looked at here.
 
         Raises DestinationRefused and InvalidRequest (not sent), ConnectFailed and ConnectTimeout (nothing was
         sent), HeadersTimeout and ReplyLost (sent, outcome unknown), InvalidReply.
@@ -115,7 +118,11 @@ class AsyncClient:
                 fresh = True
             except ReplyLost as error:
                 was_stale = is_reused and not protocol.has_received and not error.timed_out
-                if fresh or not (is_repeatable and was_stale):
+                if (
+                    fresh
+                    or not (is_repeatable and was_stale)
+                    or (may_repeat is not None and not may_repeat())
+                ):
                     raise
                 fresh = True
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 
 from egress.aio import AsyncClient
 from egress.errors import ConnectFailed, ReplyLost
-from egress.pool import Pool
+from egress.pool import Exchanges, Pool
 from tests.egress.calls import call, fetch, pieces
 from tests.egress.conftest import Serve
 from tests.egress.servers import OK, Conversation, Handler, replying
@@ -123,6 +124,62 @@ async def test_a_second_reply_in_the_segment_that_ends_a_streamed_one_is_never_a
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    "whole",
+    [
+        OK,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+    ids=["length", "empty", "no-content", "chunked"],
+)
+@pytest.mark.parametrize("separately", [False, True], ids=["in-one", "in-two"])
+async def test_the_beginning_of_a_second_reply_behind_a_reply_is_never_part_of_an_answer(
+    serve: Serve, client: AsyncClient, whole: bytes, separately: bool
+) -> None:
+    """It lies in the parser, where nothing tells of it."""
+    at = whole.find(b"\r\n\r\n") + 4 if separately and not whole.endswith(b"\r\n\r\n") else len(whole) - 5
+    cut = at if separately else 0
+
+    def handler(conversation: Conversation) -> None:
+        while True:
+            conversation.read_request()
+            conversation.send(whole[:cut])
+            time.sleep(0.05)
+            conversation.send(whole[cut:] + b"HTTP/1.1 200 OK\r\nX-Evil: ")
+
+    server = serve(handler)
+    first = await fetch(client)
+    assert await fetch(client) == first
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("size", [5, 7, 1000])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nabcdef\r\n\r\nxy",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n",
+    ],
+    ids=["length", "chunked", "no-content"],
+)
+def test_a_reply_that_ends_with_its_segment_keeps_its_connection_however_it_is_cut(
+    whole: bytes, size: int
+) -> None:
+    loop = asyncio.new_event_loop()
+    protocol = Exchanges(loop)
+    for _ in range(2):
+        protocol.begin(has_no_content=False)
+        for at in range(0, len(whole), size):
+            protocol.data_received(whole[at : at + size])
+        assert protocol._payload is not None and protocol._payload.is_eof()
+        loop.run_until_complete(protocol.read())
+        assert not protocol.should_close
+    loop.close()
+
+
 def closing_after(requests: int, end: str = "close") -> Handler:
     """Answer some requests of the first connection, then take one more and break it off unanswered."""
 
@@ -163,6 +220,27 @@ async def test_prx_18_a_write_is_never_sent_twice(
         await fetch(client, method, body=b"x")
     assert not lost.value.timed_out
     assert [request[:4].strip() for request in server.requests] == [b"GET", method.encode()[:4].strip()]
+
+
+@pytest.mark.parametrize(("may", "requests"), [(True, 3), (False, 2)])
+async def test_prx_18_a_request_of_which_the_caller_knows_better_is_not_sent_twice(
+    serve: Serve, client: AsyncClient, may: bool, requests: int
+) -> None:
+    server = serve(closing_after(1))
+    await fetch(client, may_repeat=lambda: pytest.fail("nothing was lost"))
+    with contextlib.nullcontext() if may else pytest.raises(ReplyLost):
+        await fetch(client, may_repeat=lambda: may)
+    assert len(server.requests) == requests
+
+
+async def test_prx_18_no_word_of_the_caller_makes_a_write_repeatable(
+    serve: Serve, client: AsyncClient
+) -> None:
+    server = serve(closing_after(1))
+    await fetch(client)
+    with pytest.raises(ReplyLost):
+        await fetch(client, "POST", body=b"x", may_repeat=lambda: True)
+    assert len(server.requests) == 2
 
 
 async def test_prx_18_a_streamed_put_is_not_sent_twice(serve: Serve, client: AsyncClient) -> None:
