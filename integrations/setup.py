@@ -179,21 +179,28 @@ def check(provider: Provider, values: IntegrationValues, *, has_secret: bool) ->
 
 def _check_client(provider: Provider, values: IntegrationValues, *, has_secret: bool) -> None:
     credentials = provider.credentials
-    if not values.client_id or len(values.client_id) > 512 or not values.client_id.isprintable():
-        raise InvalidInput(
-            "client_id", f"The {credentials.client_id.label} is missing, or no {provider.display_name} id."
-        )
+    _check_client_id(provider, values.client_id)
     if credentials.client_secret is None and (values.client_secret or values.next_client_secret):
         raise InvalidInput("client_secret", f"{provider.display_name} has no such value.")
     if credentials.client_secret is not None and not values.client_secret and not has_secret:
         raise InvalidInput(
             "client_secret",
-            f"Each {credentials.client_id.label} has its own {credentials.client_secret.label}: paste it.",
+            f"Each {provider.display_name} app has its own {credentials.client_secret.label}: paste it.",
         )
     if values.app_id and credentials.app_id is None:
         raise InvalidInput("app_id", f"{provider.display_name} has no such value.")
     if len(values.app_id) > 64:
         raise InvalidInput("app_id", "At most 64 characters are kept.")
+
+
+def _check_client_id(provider: Provider, client_id: str) -> None:
+    """A provider without apps (API keys, passwords) has none: the row of credentials is then empty."""
+    wanted = provider.credentials.client_id
+    if wanted is None:
+        if client_id:
+            raise InvalidInput("client_id", f"{provider.display_name} has no such value.")
+    elif not client_id or len(client_id) > 512 or not client_id.isprintable():
+        raise InvalidInput("client_id", f"The {wanted.label} is missing, or no {provider.display_name} id.")
 
 
 def _check_scopes(values: IntegrationValues) -> None:

@@ -270,15 +270,15 @@ def _credential_fields(
     provider: Provider, integration: Integration | None, client: ClientCredentials | None
 ) -> dict[str, Any]:
     credentials = provider.credentials
-    fields: dict[str, Any] = {
-        "client_id": forms.CharField(
+    fields: dict[str, Any] = {}
+    if credentials.client_id is not None:
+        fields["client_id"] = forms.CharField(
             label=credentials.client_id.label,
             max_length=512,
             initial=client.client_id if client else None,
             help_text=_help(credentials.client_id),
             widget=forms.TextInput(attrs=_WIDE),
         )
-    }
     if credentials.client_secret is not None:
         fields["client_secret"] = SealedFormField(
             label=credentials.client_secret.label,

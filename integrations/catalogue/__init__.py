@@ -21,11 +21,14 @@ from .errors import (
 )
 from .loading import PROVIDERS_FOLDER, load, validate
 from .oauth_settings import (
+    NO_OAUTH,
     CallbackCapture,
     Capture,
+    ClientAssertion,
     ExchangeStep,
     Lifetimes,
     OAuth,
+    OAuth1,
     ScopeRules,
     SecondaryToken,
     SuccessErrorRule,
@@ -36,6 +39,7 @@ from .oauth_settings import (
 from .paths import as_text, lookup
 from .provider import (
     ConnectionField,
+    ConnectionSecret,
     CredentialField,
     CredentialFields,
     IdentityProbe,
@@ -60,14 +64,17 @@ from .values import (
 )
 
 __all__ = [
+    "NO_OAUTH",
     "PROVIDERS_FOLDER",
     "Api",
     "CallbackCapture",
     "CallerCredential",
     "Capture",
     "CatalogueError",
+    "ClientAssertion",
     "ClosedPath",
     "ConnectionField",
+    "ConnectionSecret",
     "CredentialField",
     "CredentialFields",
     "CredentialPlacement",
@@ -79,6 +86,7 @@ __all__ = [
     "Lifetimes",
     "MissingValue",
     "OAuth",
+    "OAuth1",
     "Provider",
     "RateLimitBodyRule",
     "RateLimitHeaders",

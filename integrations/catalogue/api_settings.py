@@ -13,11 +13,16 @@ TimeUnit = Literal["s", "ms", "epoch_s", "epoch_ms", "http_date", "iso8601", "du
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialPlacement:
-    """Where our access token goes: `Authorization: Bearer`, another header, HTTP Basic, or the query."""
+    """Where our access token goes: `Authorization: Bearer`, another header, HTTP Basic, or the query.
 
-    kind: Literal["bearer", "header", "basic", "query"] = "bearer"
+    In HTTP Basic the pair is `prefix`, the token and `suffix`. `oauth1`: each request is signed with it
+    (RFC 5849 section 3).
+    """
+
+    kind: Literal["bearer", "header", "basic", "query", "oauth1"] = "bearer"
     name: str = "Authorization"
     prefix: str = ""
+    suffix: str = ":"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

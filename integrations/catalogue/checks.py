@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from . import facts
 from .oauth_settings import Capture
 from .provider import Provider
 from .templates import PLACEHOLDER, placeholders
@@ -21,7 +22,7 @@ def check_entry(provider: Provider, file_stem: str) -> list[Problem]:
     problems: list[Problem] = []
     if provider.id != file_stem:
         problems.append(("$.id", f"the file's name says {file_stem!r}"))
-    for check in (_names, _patterns, _examples, _templates, _host_values, _hosts, _scopes, _placement):
+    for check in _CHECKS:
         problems.extend(check(provider))
     return problems
 
@@ -31,6 +32,8 @@ def _captures(provider: Provider) -> Iterator[tuple[str, Capture]]:
         yield f"$.oauth.callback_captures[{index}]", callback
     for index, token in enumerate(provider.oauth.token_captures):
         yield f"$.oauth.token_captures[{index}]", token
+    for index, token in enumerate(provider.oauth1.token_captures if provider.oauth1 else ()):
+        yield f"$.oauth1.token_captures[{index}]", token
 
 
 def _names(provider: Provider) -> Iterator[Problem]:
@@ -54,6 +57,8 @@ def _regexes(provider: Provider) -> Iterator[tuple[str, str | None]]:
         yield f"$.credentials.{name}.pattern", credential.pattern if credential else None
     for index, field in enumerate(provider.connection_fields):
         yield f"$.connection_fields[{index}].pattern", field.pattern
+    for index, secret in enumerate(provider.connection_secrets):
+        yield f"$.connection_secrets[{index}].pattern", secret.pattern
     for path, capture in _captures(provider):
         yield f"{path}.pattern", capture.pattern
     for index, verdict in enumerate(provider.oauth.verdicts):
@@ -83,6 +88,9 @@ def _examples(provider: Provider) -> Iterator[Problem]:
     for index, field in enumerate(provider.connection_fields):
         if not _matches(field.pattern, field.example):
             yield f"$.connection_fields[{index}].example", "does not match the pattern"
+    for index, secret in enumerate(provider.connection_secrets):
+        if secret.pattern and not _matches(secret.pattern, secret.example):
+            yield f"$.connection_secrets[{index}].example", "does not match the pattern"
 
 
 def _matches(pattern: str, example: str) -> bool:
@@ -108,6 +116,11 @@ def _template_uses(provider: Provider) -> Iterator[tuple[str, str, frozenset[str
     yield "$.oauth.token_endpoint", oauth.token_endpoint, callback
     yield "$.oauth.refresh_endpoint", oauth.refresh_endpoint or "", after
     yield "$.oauth.issuer", oauth.issuer or "", before
+    pushed = oauth.pushed_authorization_request_endpoint
+    yield "$.oauth.pushed_authorization_request_endpoint", pushed or "", before
+    yield from _oauth1_templates(provider, before)
+    secrets = frozenset(secret.name for secret in provider.connection_secrets)
+    yield "$.secret_template", provider.secret_template or "", secrets
     for name, known in {
         "authorization_params": before | {"client_id"},
         "token_params": callback | CLIENT_VALUES,
@@ -138,6 +151,18 @@ def _template_uses(provider: Provider) -> Iterator[tuple[str, str, frozenset[str
         yield f"$.setup_steps[{index}]", text, frozenset({"redirect_uri"})
     if provider.sdk is not None:
         yield "$.sdk.snippet", provider.sdk.snippet, frozenset({"proxy_url", "key"})
+
+
+def _oauth1_templates(
+    provider: Provider, before: frozenset[str]
+) -> Iterator[tuple[str, str, frozenset[str]]]:
+    oauth1 = provider.oauth1
+    if oauth1 is None:
+        return
+    for name in ("request_token_endpoint", "authorization_endpoint", "access_token_endpoint"):
+        yield f"$.oauth1.{name}", getattr(oauth1, name), before
+    for key, template in oauth1.authorization_params.items():
+        yield f"$.oauth1.authorization_params.{key}", template, before | {"client_id"}
 
 
 def _identity_templates(
@@ -241,5 +266,52 @@ def _placement(provider: Provider) -> Iterator[Problem]:
         if caller.kind == "query" and caller.scheme is not None:
             yield f"$.api.caller_credentials[{index}].scheme", "a query parameter has no scheme"
     needs_secret = provider.oauth.token_endpoint_auth_method.startswith("client_secret")
-    if needs_secret and provider.credentials.client_secret is None:
+    is_customers = any(secret.name == "client_secret" for secret in provider.connection_secrets)
+    if needs_secret and provider.credentials.client_secret is None and not is_customers:
         yield "$.credentials.client_secret", "is needed by token_endpoint_auth_method"
+
+
+def _kind(provider: Provider) -> Iterator[Problem]:
+    """What the way of connecting needs, beyond what the schema asks for."""
+    if provider.auth_kind == "oauth2_code" and not provider.oauth.authorization_endpoint:
+        yield "$.oauth.authorization_endpoint", "is needed by auth_kind oauth2_code"
+    names = {secret.name for secret in provider.connection_secrets}
+    needed = {"api_key": {"api_key"}, "basic": {"username", "password"}}.get(provider.auth_kind, set())
+    if provider.secret_template is None:
+        for name in sorted(needed - names):
+            yield "$.connection_secrets", f"has no {name!r}; name it or give a secret_template"
+    is_customers_client = provider.auth_kind == "oauth2_client_credentials" and names
+    if is_customers_client and not {"client_id", "client_secret"} <= names:
+        yield "$.connection_secrets", "of a customer's own client are client_id and client_secret"
+    signs = provider.api.credential.kind == "oauth1"
+    if signs != (provider.auth_kind == "oauth1"):
+        yield "$.api.credential.kind", "is oauth1 for the auth_kind oauth1, and for no other"
+
+
+def _facts(provider: Provider) -> Iterator[Problem]:
+    """Each fact is told once: by a value, as unknown, or as absent."""
+    filled, wanted = facts.filled(provider), facts.applicable(provider)
+    unknown, absent = set(provider.facts_unknown), set(provider.facts_absent)
+    for name in facts.FACTS:
+        told = [name in filled, name in unknown, name in absent]
+        if name not in wanted:
+            if name in unknown | absent:
+                yield "$.facts_unknown", f"{name} is no fact of an entry of kind {provider.auth_kind}"
+        elif sum(told) == 0:
+            yield "$.facts_unknown", f"{name} is neither filled nor named here or in facts_absent"
+        elif sum(told) > 1:
+            yield "$.facts_unknown", f"{name} is told twice"
+
+
+_CHECKS = (
+    _names,
+    _patterns,
+    _examples,
+    _templates,
+    _host_values,
+    _hosts,
+    _scopes,
+    _placement,
+    _kind,
+    _facts,
+)

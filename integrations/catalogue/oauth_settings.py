@@ -144,9 +144,23 @@ class ExchangeStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAssertion:
+    """A signed JWT in place of a client secret (RFC 7523 section 2.2).
+
+    The integration's secret is then the private key in PEM, and its App ID the key's `kid`.
+    """
+
+    alg: Literal["RS256", "PS256", "ES256"] = "RS256"
+    audience: Literal["token_endpoint", "issuer"] = "token_endpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth:
     """One provider's OAuth 2.0 client settings. Endpoints are https URL templates.
 
+    `authorization_endpoint` "": nobody is sent anywhere (client credentials). With a
+    `pushed_authorization_request_endpoint` authorization requests go there first (RFC 9126).
+    `authorization_response_iss_parameter_supported`: a callback without `iss` is refused (RFC 9207).
     `refresh_endpoint` None: the token endpoint. `*_params` are added to the standard parameters, values are
     templates. `*_parameter_names` renames a standard parameter, an empty new name leaves it out.
     `basic_encoding` "form" encodes id and secret first (RFC 6749 section 2.3.1), "raw" does not.
@@ -158,10 +172,12 @@ class OAuth:
     proves the callback's query.
     """
 
-    authorization_endpoint: str
+    authorization_endpoint: str = ""
     token_endpoint: str
     refresh_endpoint: str | None = None
     issuer: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
+    pushed_authorization_request_endpoint: str | None = None
     authorization_params: Mapping[str, str] = NOTHING
     authorization_parameter_names: Mapping[str, str] = NOTHING
     token_method: Literal["POST", "GET"] = "POST"  # noqa: S105
@@ -169,6 +185,7 @@ class OAuth:
     token_headers: Mapping[str, str] = NOTHING
     token_parameter_names: Mapping[str, str] = NOTHING
     token_endpoint_auth_method: ClientAuth
+    client_assertion: ClientAssertion = ClientAssertion()
     basic_encoding: Literal["form", "raw"] = "form"
     token_body_format: BodyFormat = "form"  # noqa: S105
     refresh_method: Literal["POST", "GET"] = "POST"
@@ -176,7 +193,7 @@ class OAuth:
     refresh_parameter_names: Mapping[str, str] = NOTHING
     refresh_auth_method: ClientAuth | None = None
     renews_with: Literal["refresh_token", "access_token", "nothing"] = "refresh_token"
-    pkce: Literal["required", "optional", "forbidden"]
+    pkce: Literal["required", "optional", "forbidden"] = "optional"
     scope: ScopeRules
     expects_refresh_token: bool
     lifetimes: Lifetimes = Lifetimes()
@@ -195,3 +212,27 @@ class OAuth:
     callback_hmac: Literal["shopify"] | None = None
     token_captures: tuple[TokenCapture, ...] = ()
     verdicts: tuple[VerdictRule, ...] = ()
+
+
+#: of a provider whose connections are made in another way: it asks for nothing and renews nothing
+NO_OAUTH = OAuth(
+    token_endpoint="",
+    token_endpoint_auth_method="none",  # noqa: S106 - a method's name
+    renews_with="nothing",
+    pkce="forbidden",
+    scope=ScopeRules(is_sent=False),
+    expects_refresh_token=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth1:
+    """One provider's OAuth 1.0a client settings (RFC 5849). Endpoints are https URL templates."""
+
+    request_token_endpoint: str
+    authorization_endpoint: str
+    access_token_endpoint: str
+    signature_method: Literal["HMAC-SHA1", "HMAC-SHA256", "PLAINTEXT"] = "HMAC-SHA1"
+    authorization_params: Mapping[str, str] = NOTHING
+    token_lifetime_seconds: int | None = None
+    token_captures: tuple[TokenCapture, ...] = ()

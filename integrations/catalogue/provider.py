@@ -8,9 +8,19 @@ from datetime import date
 from typing import Literal
 
 from .api_settings import Api
-from .oauth_settings import NOTHING, BodyFormat, OAuth
+from .oauth_settings import NO_OAUTH, NOTHING, BodyFormat, OAuth, OAuth1
 
 AuthKind = Literal["oauth2_code", "oauth2_client_credentials", "api_key", "basic", "oauth1"]
+FactName = Literal[
+    "access_token_lifetime",
+    "refresh_token_lifetime",
+    "rotation",
+    "identity",
+    "revocation",
+    "rate_limit",
+    "webhooks",
+    "scopes",
+]
 Confidence = Literal["checked", "high", "medium", "low"]
 ScopeKind = Literal[
     "base", "public", "likely-public", "legacy", "spec-only", "internal", "uncertain", "app-token"
@@ -32,7 +42,7 @@ class CredentialField:
 class CredentialFields:
     """None: the provider has no such value."""
 
-    client_id: CredentialField
+    client_id: CredentialField | None = None
     client_secret: CredentialField | None = None
     app_id: CredentialField | None = None
 
@@ -56,6 +66,22 @@ class ConnectionField:
     asked_of: Literal["customer", "partner", "staff"] = "customer"
     allowed_host_suffixes: tuple[str, ...] = ()
     suffix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSecret:
+    """One secret that a customer types when there is no page of consent (an API key, a password).
+
+    `pattern` must match all of the value. `is_secret` False: shown while it is typed (a user name).
+    """
+
+    name: str
+    title: str
+    description: str
+    example: str
+    console_location: str
+    pattern: str | None = None
+    is_secret: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +199,9 @@ class Provider:
     """An entry of the catalogue; compared and hashed by identity.
 
     `account_id_template` tells the account's id when no identity probe does (QuickBooks: `{realm_id}`).
+    `secret_template` makes the credential of calls from `connection_secrets`; None: `{api_key}`, and
+    `{username}:{password}` for the kind basic. Each fact of `facts.FACTS` is filled, in `facts_unknown`, or in
+    `facts_absent`. `last_live_run` None: never used against the provider itself.
     """
 
     id: str
@@ -185,8 +214,11 @@ class Provider:
     color: str
     auth_kind: AuthKind
     setup_steps: tuple[str, ...]
-    credentials: CredentialFields
-    oauth: OAuth
+    credentials: CredentialFields = CredentialFields()
+    oauth: OAuth = NO_OAUTH
+    oauth1: OAuth1 | None = None
+    connection_secrets: tuple[ConnectionSecret, ...] = ()
+    secret_template: str | None = None
     connection_fields: tuple[ConnectionField, ...] = ()
     api: Api
     identity: tuple[IdentityProbe, ...] = ()
@@ -197,6 +229,10 @@ class Provider:
     quirks: tuple[str, ...] = ()
     stackgo_name: str | None = None
     sdk: Sdk | None = None
+    console_url: str | None = None
+    last_live_run: date | None = None
+    facts_unknown: tuple[FactName, ...] = ()
+    facts_absent: tuple[FactName, ...] = ()
 
     def scope_by_name(self, name: str) -> Scope | None:
         """The scope of that exact name, or None when the catalogue does not know it."""

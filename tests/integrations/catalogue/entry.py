@@ -18,6 +18,8 @@ ENTRY: dict[str, Any] = {
     "monogram": "Ac",
     "color": "#335577",
     "auth_kind": "oauth2_code",
+    "facts_unknown": ["access_token_lifetime", "refresh_token_lifetime", "rotation"],
+    "facts_absent": ["rate_limit", "webhooks"],
     "setup_steps": ["Add {redirect_uri} to the app."],
     "credentials": {
         "client_id": {

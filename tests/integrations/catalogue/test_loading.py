@@ -323,8 +323,6 @@ def test_a_scopes_file_cannot_lie_in_another_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "feature"),
     [
-        ((("auth_kind",), "api_key"), "auth_kind api_key"),
-        ((("auth_kind",), "oauth1"), "auth_kind oauth1"),
         ((("oauth", "token_endpoint_auth_method"), "private_key_jwt"), "private_key_jwt"),
         ((("oauth", "token_method"), "GET"), "token_method"),
         ((("oauth", "token_parameter_names"), {"client_id": "client_key"}), "parameter_names"),
