@@ -8,5 +8,5 @@ class ProxyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from proxy import problems, tasks  # noqa: F401 (registering)
+        from proxy import activity, problems, tasks  # noqa: F401 (registering)
         from proxy.traffic import purging  # noqa: F401 (registering)

@@ -1,5 +1,6 @@
 """The connect flow: links, attempts, the callback, reconnecting, the customer's own page."""
 
+from integrations.connect.activity import Activity, Calls, register_activity
 from integrations.connect.attempts import Started, start
 from integrations.connect.browser import browser_cookie, is_browser_secret, new_browser_secret
 from integrations.connect.callback import Finished, finish, result_url
@@ -23,11 +24,12 @@ from integrations.connect.manage import (
     manage_act,
     manage_entries,
     manage_reconnect,
-    register_uses,
 )
 from integrations.connect.reconnect import open_reconnect
 
 __all__ = [
+    "Activity",
+    "Calls",
     "Consent",
     "ConsentScope",
     "Finished",
@@ -52,7 +54,7 @@ __all__ = [
     "mark_opened",
     "new_browser_secret",
     "open_reconnect",
-    "register_uses",
+    "register_activity",
     "require_usable",
     "result_url",
     "revoke_link",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,19 +16,16 @@ from accounts.audit import Actor
 from accounts.models import Partner
 from integrations import catalogue, connections
 from integrations.catalogue import Provider
+from integrations.connect.activity import Activity, activity_of
 from integrations.connect.links import MIN_SECONDS
 from integrations.connect.reconnect import link_for, path_of
 from integrations.errors import ConnectionNotFound, InvalidInput, LinkUnusable, NotFound
 from integrations.models import Connection, ManageLink
 
-Use = tuple[datetime, str, str]
-#: filled in by the proxy, which knows what a connection was used for: connection id -> newest uses
-_uses: list[Callable[[uuid.UUID], tuple[Use, ...]]] = []
-
 
 @dataclass(frozen=True, slots=True)
 class ManageEntry:
-    """One connection on the customer's page."""
+    """One connection on the customer's page. activity: None where nothing is known of it."""
 
     connection: Connection
     provider: Provider
@@ -41,12 +37,7 @@ class ManageEntry:
     connected_at: datetime | None
     last_used_at: datetime | None
     missing_scopes: tuple[str, ...]
-    uses: tuple[Use, ...]
-
-
-def register_uses(source: Callable[[uuid.UUID], tuple[Use, ...]]) -> None:
-    """A higher layer offers what a connection was used for: (when, method, path), newest first."""
-    _uses.append(source)
+    activity: Activity | None
 
 
 def create_manage_link(
@@ -93,10 +84,14 @@ def manage_entries(link: ManageLink) -> tuple[ManageEntry, ...]:
     own = rows.prefetch_related("integration__scopes").filter(
         customer=link.customer, integration__provider_id__in=known
     )
-    return tuple(_entry(row) for row in own.order_by("created_at"))
+    listed = list(own.order_by("created_at"))
+    activity = activity_of([row.pk for row in listed])
+    return tuple(_entry(row, activity.get(row.pk)) for row in listed)
 
 
-def _entry(connection: Connection) -> ManageEntry:
+def _entry(connection: Connection, activity: Activity | None) -> ManageEntry:
+    """The last use is the later of what the connection notes every ten minutes and what its calls tell."""
+    last_used = (connection.last_used_at, activity.last_at if activity else None)
     provider = connection.integration.provider
     known = {scope: provider.scope_by_name(scope) for scope in connection.missing_scopes}
     return ManageEntry(
@@ -108,9 +103,9 @@ def _entry(connection: Connection) -> ManageEntry:
         account_name=connection.provider_account_name or connection.provider_account_id,
         account_url=connection.provider_account_url,
         connected_at=connection.connected_at,
-        last_used_at=connection.last_used_at,
+        last_used_at=max((moment for moment in last_used if moment), default=None),
         missing_scopes=tuple(scope.meaning if scope else name for name, scope in known.items()),
-        uses=tuple(use for source in _uses for use in source(connection.pk)),
+        activity=activity,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -35,11 +36,21 @@ _ACTIONS = frozenset({"pause", "resume", "disconnect"})
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One call that was made with the connection: when (aware UTC), the HTTP method, the path."""
+    """Calls of one kind: what they do, how many there were, when the last was over (aware UTC)."""
 
-    when: datetime
-    method: str
-    path: str
+    label: Promise
+    day: str
+    whole: str
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How often a connection was used in the last days; kinds is empty when it was not."""
+
+    days: int
+    kinds: Sequence[Use]
+    newest_only: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Row:
     connected_at: datetime | None
     last_used_at: datetime | None
     missing_scopes: Sequence[str]
-    uses: Sequence[Use]
+    uses: Uses | None
     can_pause: bool
     can_resume: bool
     needs_reconnect: bool
@@ -124,11 +135,31 @@ def row_of(entry: connect.ManageEntry) -> Row:
         connected_at=entry.connected_at,
         last_used_at=entry.last_used_at,
         missing_scopes=[catalogue_words.in_words(meaning) for meaning in entry.missing_scopes],
-        uses=[Use(*use) for use in entry.uses],
+        uses=uses_of(entry.activity) if entry.activity else None,
         can_pause=entry.status in USABLE,
         can_resume=entry.status == Status.PAUSED,
         needs_reconnect=entry.status == Status.RECONNECT_REQUIRED,
     )
+
+
+def uses_of(activity: connect.Activity) -> Uses:
+    """The numbers as the reader's language writes them."""
+    kinds = (
+        (_("Read"), activity.reads),
+        (_("Sent or changed"), activity.changes),
+        (_("Deleted"), activity.deletions),
+    )
+    return Uses(
+        days=activity.days,
+        kinds=[Use(label, _number(calls.day), _number(calls.whole), calls.last_at) for label, calls in kinds]
+        if activity.last_at
+        else [],
+        newest_only=_number(activity.newest_only) if activity.newest_only else "",
+    )
+
+
+def _number(count: int) -> str:
+    return number_format(count, use_l10n=True, force_grouping=True)
 
 
 def _connection_id(text: str) -> uuid.UUID:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+import time
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,7 +16,10 @@ from integrations import connect
 from integrations.models import Connection, Integration, ManageLink
 from integrations.models.connection import Status
 from integrations.representation import reconnect_url
+from proxy import activity
+from proxy.models import TrafficEntry
 from tests.integrations.pages.conftest import ACTOR, MakeLink, make_active, make_customer, token_in
+from tests.proxy.traffic.records import record, store
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +54,87 @@ def test_the_page_lists_what_is_connected_and_what_is_missing(browser: Client, p
     assert "Not allowed so far" in text and "Read contacts" in text
     assert "tenant" not in text
     assert "Blue Bottle &amp; Sons" in text
+
+
+def _section(page: Any, connection: Connection) -> str:
+    """What the page says of the connection's use."""
+    text = page.content.decode()
+    found = re.search(
+        rf'<section class="uses" aria-labelledby="uses-{connection.pk}">(.*?)</section>', text, re.S
+    )
+    assert found, text
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", found[1]))
+
+
+def _called(connection: Connection, **values: Any) -> Any:
+    return record(partner_id=connection.partner_id, connection_id=connection.pk, **values)
+
+
+def test_the_owner_reads_for_which_calls_each_connection_is_used(
+    browser: Client, path: str, connection: Connection
+) -> None:
+    store(
+        [_called(connection, began_at=time.time() - 86_400 * days) for days in (0, 0, 3)]
+        + [
+            _called(
+                connection, method="PATCH", path="/crm/v3/objects/contacts/73001", query="email=ada%40x.de"
+            )
+        ]
+    )
+    page = browser.get(path)
+    shown = _section(page, connection)
+    assert "How often Northwind CRM used it" in shown and "requests to HubSpot" in shown
+    assert re.search(r"Read last on [^|]+? UTC 2 3 ", shown) and re.search(
+        r"changed last on [^|]+? UTC 1 1 ", shown
+    )
+    assert "Deleted 0 0" in shown
+    for kept_back in (b"73001", b"ada", b"/crm/", b"PATCH", b"api.hubapi.com"):
+        assert kept_back not in page.content
+
+
+def test_the_last_use_is_that_of_the_newest_call(browser: Client, path: str, connection: Connection) -> None:
+    Connection.objects.update(last_used_at=timezone.now() - timedelta(days=2))
+    store([_called(connection)])
+    newest = TrafficEntry.objects.get().at
+    assert (
+        f'<dd><time datetime="{newest.isoformat(timespec="microseconds")}">'
+        in browser.get(path).content.decode()
+    )
+
+
+def test_a_connection_without_calls_says_so(browser: Client, path: str, connection: Connection) -> None:
+    shown = _section(browser.get(path), connection)
+    assert "Northwind CRM has not used it in the last 30 days." in shown and "Deleted" not in shown
+
+
+def test_nothing_is_said_of_calls_where_they_are_not_kept(
+    browser: Client, path: str, connection: Connection, settings: Any
+) -> None:
+    settings.TRAFFIC_LOG = "off"
+    page = browser.get(path)
+    assert b"Blue Bottle portal" in page.content and b"used it" not in page.content
+
+
+def test_another_customer_and_nobody_learn_nothing_of_the_calls(
+    browser: Client, connection: Connection, partner: Partner
+) -> None:
+    store([_called(connection)] * 7)
+    make_customer(partner, "other")
+    _, url = connect.create_manage_link(partner, "other", actor=ACTOR)
+    for address, status in ((urlsplit(url).path, 200), ("/manage/", 404), ("/manage/unknown", 404)):
+        page = browser.get(address)
+        assert page.status_code == status
+        assert b"used it" not in page.content and str(connection.pk).encode() not in page.content
+
+
+def test_many_calls_are_written_as_the_readers_language_writes_numbers(
+    browser: Client, path: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "MAX_ENTRIES", 1_234)
+    store([_called(connection)] * 1_240)
+    assert "At most the newest 1,234 are counted." in _section(browser.get(path), connection)
+    shown = _section(browser.get(path, headers={"Accept-Language": "de"}), connection)
+    assert "1.234 1.234" in shown and "Höchstens die neuesten 1.234" in shown
 
 
 def test_pause_resume_and_disconnect_each_say_what_was_done(
