@@ -112,7 +112,7 @@ class Budgets:
                 wait = max(wait, _until_refilled(window, seen))
                 is_for_account = not seen.has_several
         if is_limited:
-            asked = retries.wait_seconds(api, raw_headers, now=datetime.now(UTC))
+            asked = retries.wait_seconds(api, raw_headers, now=datetime.now(UTC), status=status)
             wait = wait if asked is None else asked
         if wait > 0:
             self.block(Scope(route.account, "" if is_for_account else where(call)), wait)

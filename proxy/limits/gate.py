@@ -19,6 +19,7 @@ from egress.conf import setting
 from egress.errors import ConnectFailed, ReplyLost
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
+from proxy.limits import told
 from proxy.limits.budgets import Budgets, Scope, where
 from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit
 from proxy.limits.places import Places
@@ -152,12 +153,12 @@ class Ticket:
     def answered(self, status: int, raw_headers: Iterable[Field]) -> None:
         """A reply's header section is there."""
         limits, route = self._limits, self._route
-        if status in GATEWAY_FAILURES:
+        if status in GATEWAY_FAILURES and not told.is_limited(route.api, status):
             self._failed(is_unconnected=False)
         elif not limits.circuits.is_quiet:
             self._has_told = True
             limits.circuits.succeeded(self._call.target.origin, route.connection_id)
-        if (route.limit_fields is not None or 400 <= status < 500) and setting("PROVIDER_BUDGETS"):
+        if (route.limit_fields is not None or status >= 400) and setting("PROVIDER_BUDGETS"):
             limits.budgets.learn(route, self._call, status, raw_headers, called_at=self._called_at)
 
     def told_to_wait(self, seconds: float) -> None:
