@@ -10,12 +10,13 @@ from egress.urls import parse_url
 from tests.egress.conftest import ORIGIN
 from tests.egress.servers import Conversation, Handler, Server
 
-SHORT = Timeouts(connect=0.3, response_headers=0.3, idle=0.3, total=0.6)
+#: for calls that must run into it; all others have the real limits, so that a busy machine fails none
+SHORT = Timeouts(connect=0.3, response_headers=0.3, idle=0.3)
 
 
 async def call(client: AsyncClient, method: str = "GET", path: str = "/x", **kwargs: Any) -> AsyncResponse:
     kwargs.setdefault("headers", [])
-    kwargs.setdefault("timeouts", SHORT)
+    kwargs.setdefault("timeouts", Timeouts())
     return await client.stream(method, parse_url(ORIGIN + path), **kwargs)
 
 
@@ -37,7 +38,7 @@ def dripping(start: bytes, drop: bytes) -> Handler:
     def handler(conversation: Conversation) -> None:
         conversation.read_request()
         conversation.send(start)
-        for _ in range(60):
+        for _ in range(600):
             time.sleep(0.03)
             conversation.send(drop)
 
@@ -57,7 +58,7 @@ def watching(*parts: bytes) -> Handler:
 
 
 async def closed(server: Server) -> bool:
-    return await asyncio.to_thread(server.client_closed.wait, 1)
+    return await asyncio.to_thread(server.client_closed.wait, 20)
 
 
 def watching_unread(conversation: Conversation) -> None:

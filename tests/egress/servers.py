@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 
 Handler = Callable[["Conversation"], None]
@@ -56,8 +57,8 @@ class Conversation:
         self.sock.close()
 
     def wait_for_close(self) -> bool:
-        """Whether the client closes within two seconds."""
-        self.sock.settimeout(2)
+        """Whether the client closes within ten seconds."""
+        self.sock.settimeout(10)
         try:
             while self.sock.recv(65536):
                 pass
@@ -101,6 +102,13 @@ class Server:
             pass
         finally:
             sock.close()
+
+    def wait_until_it_closed(self) -> None:
+        """Every connection from this side, after its handler has returned."""
+        give_up_at = time.monotonic() + 20
+        while any(sock.fileno() != -1 for sock in self._open):
+            assert time.monotonic() < give_up_at, "a handler has not returned"
+            time.sleep(0.005)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from egress.errors import (
     DestinationRefused,
 )
 from egress.urls import parse_url
-from tests.egress.calls import call, fetch
+from tests.egress.calls import SHORT, call, fetch
 from tests.egress.conftest import ORIGIN, Serve
 from tests.egress.servers import OK, Conversation, replying
 
@@ -128,7 +128,7 @@ async def test_a_silent_tls_handshake_ends_by_the_connect_timeout(
     server = serve(lambda conversation: time.sleep(1))
     settings.UPSTREAM_MAP = {ORIGIN: f"https://127.0.0.1:{server.port}"}
     with pytest.raises(ConnectTimeout):
-        await call(client)
+        await call(client, timeouts=SHORT)
 
 
 async def test_nothing_was_sent_when_nobody_listens(serve: Serve, client: AsyncClient) -> None:

@@ -21,16 +21,14 @@ from egress.sync import Limits, harden, request, session
 from tests.egress.conftest import ORIGIN, Serve
 from tests.egress.servers import OK, replying
 
-SHORT = Limits(connect_seconds=0.3, total_seconds=0.4)
 
-
-def get(path: str = "/x", *, limits: Limits = SHORT, **kwargs: Any) -> requests.Response:
+def get(path: str = "/x", *, limits: Limits | None = None, **kwargs: Any) -> requests.Response:
     return request(session(limits), "GET", ORIGIN + path, **kwargs)
 
 
 def test_a_mapped_origin_is_sent_the_real_host(serve: Serve) -> None:
     server = serve(replying(OK))
-    response = request(session(SHORT), "POST", f"{ORIGIN}/token?a=1", data={"grant_type": "x"})
+    response = request(session(), "POST", f"{ORIGIN}/token?a=1", data={"grant_type": "x"})
     assert (response.status_code, response.text, response.url) == (200, "ok", f"{ORIGIN}/token?a=1")
     head, _, content = server.requests[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -70,7 +68,7 @@ def test_prx_36_a_request_to_a_forbidden_place_never_opens_a_socket(
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(DestinationRefused):
-        request(session(SHORT), "GET", url)
+        request(session(), "GET", url)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +108,9 @@ def test_a_mapped_origin_may_be_loopback_and_its_neighbour_may_not(serve: Serve)
     server = serve(replying(OK))
     assert get().status_code == 200
     with pytest.raises(DestinationRefused):
-        request(session(SHORT), "GET", f"https://127.0.0.1:{server.port}/")
+        request(session(), "GET", f"https://127.0.0.1:{server.port}/")
     with pytest.raises(DestinationRefused):
-        request(session(SHORT), "GET", f"http://127.0.0.1:{server.port}/")
+        request(session(), "GET", f"http://127.0.0.1:{server.port}/")
 
 
 def test_prx_14_netrc_and_environment_proxies_are_ignored(
@@ -142,7 +140,7 @@ def test_tok_23_a_redirect_is_handed_back(serve: Serve, status: int, allow_redir
         )
     )
     response = request(
-        session(SHORT), "POST", f"{ORIGIN}/token", data={"code": "c"}, allow_redirects=allow_redirects
+        session(), "POST", f"{ORIGIN}/token", data={"code": "c"}, allow_redirects=allow_redirects
     )
     assert response.status_code == status
     assert (len(server.requests), len(other.requests)) == (1, 0)
@@ -150,7 +148,7 @@ def test_tok_23_a_redirect_is_handed_back(serve: Serve, status: int, allow_redir
 
 def test_no_cookie_is_kept_or_sent(serve: Serve) -> None:
     server = serve(replying(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"))
-    opened = session(SHORT)
+    opened = session()
     for _ in range(2):
         request(opened, "GET", f"{ORIGIN}/")
     assert not list(opened.cookies)
@@ -164,7 +162,7 @@ def test_tls_is_verified_for_the_real_name(
     server_tls.sni_callback = lambda sock, name, context: names.append(name)
     serve(replying(OK), ssl_context=server_tls)
     serve(replying(OK), ssl_context=server_tls, origin="https://other.example")
-    opened = session(SHORT, ssl_context=client_tls)
+    opened = session(ssl_context=client_tls)
     assert request(opened, "GET", f"{ORIGIN}/").text == "ok"
     assert names == ["api.provider.example"]
     with pytest.raises(ConnectFailed) as failed:
@@ -187,12 +185,12 @@ def test_a_silent_tls_handshake_ends_by_the_connect_timeout(
     server = serve(lambda conversation: time.sleep(2))
     settings.UPSTREAM_MAP = {ORIGIN: f"https://127.0.0.1:{server.port}"}
     with pytest.raises(ConnectTimeout):
-        request(session(SHORT, ssl_context=client_tls), "GET", f"{ORIGIN}/")
+        request(session(Limits(connect_seconds=0.3), ssl_context=client_tls), "GET", f"{ORIGIN}/")
 
 
 def test_an_oauth2_session_gets_our_errors_as_requests_errors(serve: Serve) -> None:
     serve(lambda conversation: conversation.read_request() and None)
-    oauth = harden(OAuth2Session("id"), limits=SHORT)
+    oauth = harden(OAuth2Session("id"), limits=Limits())
     assert isinstance(oauth, OAuth2Session)
     with pytest.raises(requests.exceptions.RequestException) as caught:
         oauth.fetch_token(f"{ORIGIN}/token", code="c", client_secret="s")
@@ -203,7 +201,7 @@ def test_an_oauth2_session_fetches_a_token(serve: Serve) -> None:
     token = b'{"access_token": "a", "token_type": "bearer", "expires_in": 60}'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     serve(replying(head % len(token) + token))
-    oauth = harden(OAuth2Session("id"), limits=SHORT)
+    oauth = harden(OAuth2Session("id"), limits=Limits())
     assert oauth.fetch_token(f"{ORIGIN}/token", code="c")["access_token"] == "a"
 
 
@@ -218,13 +216,13 @@ def test_an_oauth2_session_fetches_a_token(serve: Serve) -> None:
 def test_what_cannot_be_sent_is_refused_before_the_request(serve: Serve, kwargs: dict[str, Any]) -> None:
     server = serve(replying(OK))
     with pytest.raises(InvalidRequest):
-        request(session(SHORT), "POST", f"{ORIGIN}/", **kwargs)
+        request(session(), "POST", f"{ORIGIN}/", **kwargs)
     assert server.requests == []
 
 
 def test_errors_name_no_path_query_or_content(serve: Serve) -> None:
     serve(lambda conversation: conversation.read_request() and None)
     with pytest.raises(EgressError) as caught:
-        request(session(SHORT), "POST", f"{ORIGIN}/path-secret?query-secret", data="body-secret")
+        request(session(), "POST", f"{ORIGIN}/path-secret?query-secret", data="body-secret")
     assert "secret" not in repr(caught.value) + str(caught.value)
     assert caught.value.request is None

@@ -22,10 +22,11 @@ from egress.sync import Limits, request, session
 from tests.egress.conftest import ORIGIN, Serve
 from tests.egress.servers import OK, Conversation, replying
 
-SHORT = Limits(connect_seconds=0.3, total_seconds=0.4)
+#: for calls that must run into it; all others have the real limits, so that a busy machine fails none
+SHORT = Limits(total_seconds=0.4)
 
 
-def get(path: str = "/x", *, limits: Limits = SHORT, **kwargs: Any) -> requests.Response:
+def get(path: str = "/x", *, limits: Limits | None = None, **kwargs: Any) -> requests.Response:
     return request(session(limits), "GET", ORIGIN + path, **kwargs)
 
 
@@ -44,7 +45,7 @@ def peak_memory() -> Iterator[list[int]]:
 def drip(conversation: Conversation, start: bytes, drop: bytes) -> None:
     conversation.read_request()
     conversation.send(start)
-    for _ in range(100):
+    for _ in range(600):
         time.sleep(0.03)
         conversation.send(drop)
 
@@ -67,20 +68,20 @@ def test_prx_24_a_drip_does_not_move_the_deadline(
     serve(lambda conversation: drip(conversation, start, drop))
     begun = time.monotonic()
     with pytest.raises(error) as lost:
-        get()
+        get(limits=SHORT)
     assert lost.value.timed_out
-    assert 0.3 < time.monotonic() - begun < 0.8
+    assert 0.3 < time.monotonic() - begun < 10
 
 
 def test_prx_24_a_server_that_does_not_read_does_not_move_the_deadline(serve: Serve) -> None:
     release = threading.Event()
-    serve(lambda conversation: release.wait(3) and None)
+    serve(lambda conversation: release.wait(20) and None)
     begun = time.monotonic()
     with pytest.raises(ReplyLost) as lost:
         request(session(SHORT), "POST", f"{ORIGIN}/", data=b"x" * 30_000_000)
     release.set()
     assert lost.value.timed_out
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
 
 
 def test_ref_03_a_reply_that_never_comes_is_lost_and_not_refused(serve: Serve) -> None:
@@ -103,7 +104,7 @@ def test_ref_03_a_connection_broken_after_the_request_is_a_lost_reply(serve: Ser
 
     server = serve(handler)
     with pytest.raises(ReplyLost) as lost:
-        request(session(SHORT), "POST", f"{ORIGIN}/token", data={"a": "b"})
+        request(session(), "POST", f"{ORIGIN}/token", data={"a": "b"})
     assert not lost.value.timed_out
     assert len(server.requests) == 1
 
@@ -125,16 +126,19 @@ def test_a_name_without_address_is_a_failed_connection(monkeypatch: pytest.Monke
 
 
 def test_a_slow_name_server_does_not_move_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
     def slow(*args: object, **kwargs: object) -> list[Any]:
-        time.sleep(1)
+        release.wait(20)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     begun = time.monotonic()
     with pytest.raises(ConnectTimeout) as late:
-        get()
+        get(limits=SHORT)
+    release.set()
     assert late.value.proxy_error == "dns_timeout"
-    assert time.monotonic() - begun < 0.7
+    assert time.monotonic() - begun < 10
 
 
 def test_tok_24_an_endless_reply_is_cut_at_the_limit_with_flat_memory(serve: Serve) -> None:
