@@ -2,7 +2,7 @@
 
 Nothing in it is written anywhere; tokens are Secret objects. It is emptied at every commit to a SQLite
 database (`PRAGMA data_version`, about 2 microseconds) but the traffic log's own, so revocation is exact there;
-elsewhere an entry lives at most two seconds.
+elsewhere an entry lives at most two seconds, counted from before it was read.
 """
 
 from __future__ import annotations
@@ -103,11 +103,14 @@ class Cache:
         value: V,
         *,
         generation: int | None,
+        asked_at: float,
         seconds: float = TTL_SECONDS,
     ) -> None:
-        """Keep a value read in that generation, for at most two seconds."""
+        """Keep a value read in that generation, for at most two seconds from the moment (time.monotonic()) before
+        it was read: it may have changed since."""
+        seconds = min(seconds, asked_at + TTL_SECONDS - time.monotonic())
         if seconds > 0 and generation == self.generation():
-            shelf.put(key, value, seconds=min(seconds, TTL_SECONDS))
+            shelf.put(key, value, seconds=seconds)
 
     def close(self) -> None:
         self._version.close()

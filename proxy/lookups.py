@@ -9,6 +9,7 @@ from proxy import routes
 from proxy.api.authentication import find_caller
 from proxy.controls import Controls
 from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
+from proxy.flights import Answer
 from proxy.plane import DataPlane
 from proxy.refreshing import MAX_REFRESH_WAIT_SECONDS
 from proxy.routes import Route
@@ -24,27 +25,33 @@ async def places_of(plane: DataPlane, slug: str) -> Places:
     places: Places | None = cache.places.get(slug)
     if places is None:
         key = ("places", generation, slug)
-        places = await plane.flights.join(key, lambda: plane.reads.submit(routes.places_of_slug, slug))
-        cache.put(cache.places, slug, places, generation=generation)
+        places, asked_at = await plane.flights.join(
+            key, lambda: plane.reads.submit(routes.places_of_slug, slug)
+        )
+        cache.put(cache.places, slug, places, generation=generation, asked_at=asked_at)
     return places
 
 
-async def caller_of(plane: DataPlane, presented: Presented) -> Caller | None:
+async def caller_of(plane: DataPlane, presented: Presented) -> Answer[Caller | None]:
     """Whose credential it is; remembered once remember() says that it was let in. Raises AuthenticationFailed."""
     generation, digest = plane.cache.generation(), presented.digest
     known: Caller | None = plane.cache.callers.get(digest)
     if known is not None:
-        return known
+        return Answer(known, 0.0)
     key = ("caller", generation, digest)
     return await plane.flights.join(key, lambda: plane.reads.submit(find_caller, presented))
 
 
-def remember(plane: DataPlane, presented: Presented, caller: Caller, *, generation: int | None) -> None:
+def remember(
+    plane: DataPlane, presented: Presented, caller: Caller, *, generation: int | None, asked_at: float
+) -> None:
     """Let later calls in on the hot path: they may use the proxy as this one may."""
     if plane.cache.callers.get(digest := presented.digest) is not caller:
         ends_at = caller.credential.expires_at
         seconds = float("inf") if ends_at is None else (ends_at - timezone.now()).total_seconds()
-        plane.cache.put(plane.cache.callers, digest, caller, generation=generation, seconds=seconds)
+        plane.cache.put(
+            plane.cache.callers, digest, caller, generation=generation, asked_at=asked_at, seconds=seconds
+        )
 
 
 async def route_of(plane: DataPlane, caller: Caller, selector: Selector, asked: Controls) -> Route:
@@ -58,13 +65,13 @@ async def route_of(plane: DataPlane, caller: Caller, selector: Selector, asked: 
     known: Route | None = cache.routes.get(key)
     if known is not None and not known.has_ended:
         return known
-    route = await plane.flights.join(
+    route, asked_at = await plane.flights.join(
         ("route", generation, key),
         lambda: plane.reads.submit(routes.resolve, caller.credential, selector),
     )
     await freshen(plane, route, timeout_seconds=asked.timeout_seconds)
     seconds = route.fresh_seconds(timezone.now())
-    cache.put(cache.routes, key, route, generation=generation, seconds=seconds)
+    cache.put(cache.routes, key, route, generation=generation, asked_at=asked_at, seconds=seconds)
     return route
 
 

@@ -106,7 +106,9 @@ class ProxyView(APIView):
     async def admit(self, presented: Presented | None) -> Caller:
         """Authenticate and check the permission. Raises what DRF raises."""
         generation = self.plane.cache.generation()
-        known = None if presented is None else await lookups.caller_of(self.plane, presented)
+        known, asked_at = None, 0.0
+        if presented is not None:
+            known, asked_at = await lookups.caller_of(self.plane, presented)
         attach(self.request, Admission(presented, known))
         limit = None if known is None else known.partner.requests_per_minute
         if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
@@ -117,7 +119,7 @@ class ProxyView(APIView):
         record = self.received.record
         record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk
         if presented is not None:
-            lookups.remember(self.plane, presented, caller, generation=generation)
+            lookups.remember(self.plane, presented, caller, generation=generation, asked_at=asked_at)
         self.plane.credentials_used.note(caller.credential.pk)
         return caller
 

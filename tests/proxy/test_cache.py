@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_the_oldest_entry_goes_first() -> None:
 @on_sqlite
 def test_a_commit_on_any_connection_empties_it(cache: Cache) -> None:
     generation = cache.generation()
-    cache.put(cache.routes, "k", "v", generation=generation)
+    cache.put(cache.routes, "k", "v", generation=generation, asked_at=time.monotonic())
     assert cache.routes.get("k") == "v"
     cache.generation()
     assert cache.routes.get("k") == "v"
@@ -83,7 +84,7 @@ def test_a_commit_on_any_connection_empties_it(cache: Cache) -> None:
 def test_what_was_read_before_a_commit_is_not_kept(cache: Cache) -> None:
     generation = cache.generation()
     elsewhere(lambda: factories.partner())
-    cache.put(cache.routes, "k", "read too early", generation=generation)
+    cache.put(cache.routes, "k", "read too early", generation=generation, asked_at=time.monotonic())
     assert cache.routes.get("k") is None
 
 
@@ -103,7 +104,7 @@ def test_nothing_is_kept_longer_than_two_seconds_or_past_its_end(
     now = [100.0]
     monkeypatch.setattr("proxy.cache.time.monotonic", lambda: now[0])
     for key, seconds in (("long", float("inf")), ("short", 0.5), ("over", 0.0), ("past", -1.0)):
-        cache.put(cache.routes, key, key, generation=cache.generation(), seconds=seconds)
+        cache.put(cache.routes, key, key, generation=cache.generation(), asked_at=now[0], seconds=seconds)
     now[0] = 100.4
     assert [cache.routes.get(key) for key in ("long", "short", "over", "past")] == [
         "long",
@@ -115,6 +116,18 @@ def test_nothing_is_kept_longer_than_two_seconds_or_past_its_end(
     assert [cache.routes.get(key) for key in ("long", "short")] == ["long", None]
     now[0] = 102.1
     assert cache.routes.get("long") is None
+
+
+def test_the_two_seconds_begin_before_the_value_was_read(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("proxy.cache.time.monotonic", lambda: now[0])
+    for key, asked_at in (("slow", 98.5), ("too slow", 98.0)):
+        cache.put(cache.routes, key, key, generation=cache.generation(), asked_at=asked_at)
+    assert [cache.routes.get(key) for key in ("slow", "too slow")] == ["slow", None]
+    now[0] = 100.6
+    assert cache.routes.get("slow") is None
 
 
 @on_sqlite

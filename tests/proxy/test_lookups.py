@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,14 +37,42 @@ async def test_calls_of_the_same_moment_share_one_answer() -> None:
     asked[0].set_result("answer")
     asked[1].set_result("another")
 
-    assert await asyncio.gather(*waiting[1:], other) == ["answer"] * 4 + ["another"]
+    answers = await asyncio.gather(*waiting[1:], other)
+    assert [answer.value for answer in answers] == ["answer"] * 4 + ["another"]
     with pytest.raises(asyncio.CancelledError):
         await waiting[0]
     later = asyncio.create_task(flights.join("key", ask))
     await asyncio.sleep(0)
     assert len(asked) == 3
     asked[2].set_result("fresh")
-    assert await later == "fresh"
+    assert (await later).value == "fresh"
+
+
+async def test_a_question_that_has_been_under_way_for_long_is_asked_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its answer may be older than an entry of the cache may be."""
+    now, flights = [100.0], Flights()
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    asked: list[asyncio.Future[str]] = []
+
+    def ask() -> asyncio.Future[str]:
+        asked.append(asyncio.get_running_loop().create_future())
+        return asked[-1]
+
+    calls = []
+    for moment in (100.0, 101.9, 102.0, 103.0):
+        now[0] = moment
+        calls.append(asyncio.create_task(flights.join("key", ask)))
+        await asyncio.sleep(0)
+    assert len(asked) == 2
+    asked[0].set_result("old")
+    await asyncio.gather(*calls[:2])
+    calls.append(asyncio.create_task(flights.join("key", ask)))
+    await asyncio.sleep(0)
+    asked[1].set_result("new")
+    assert len(asked) == 2
+    assert await asyncio.gather(*calls) == [("old", 100.0)] * 2 + [("new", 102.0)] * 3
 
 
 async def test_a_failure_is_everybody_s_and_is_asked_again_afterwards() -> None:

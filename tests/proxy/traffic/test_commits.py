@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -73,7 +74,7 @@ def cache(own: OwnCommits, writer: Writer) -> Iterator[Cache]:
 
 
 def remember(cache: Cache) -> None:
-    cache.put(cache.routes, "k", "v", generation=cache.generation())
+    cache.put(cache.routes, "k", "v", generation=cache.generation(), asked_at=time.monotonic())
 
 
 def is_warm(cache: Cache) -> bool:
