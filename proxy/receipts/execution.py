@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts import request_context
@@ -34,8 +35,12 @@ log = structlog.get_logger(__name__)
 #: what of ours passes, which Retry-After tells, puts a call off, unless it has waited for so long
 PATIENCE = timedelta(minutes=15)
 _LONGEST_PAUSE_SECONDS = 60.0
-#: about two minutes, for a database that is started anew
-_STORE_TRIES = 8
+#: until a call is taken up again that a database which was away has kept from being sent
+_AWAY_SECONDS = 5.0
+#: how long it is tried to commit an end, for a database that is started anew or moved
+SETTLE_SECONDS = 600.0
+#: no longer, so that a result is stored before others see to the lease that the outage has let run out
+_LONGEST_WAIT_SECONDS = 5.0
 
 
 class _ClaimLost(Exception):
@@ -53,11 +58,11 @@ async def make(plane: DataPlane, claimed: Claim) -> None:
     try:
         outcome = await _outcome(plane, claimed, record)
         if outcome is not None:
-            await _store(plane, claimed, outcome)
+            await _settle(plane, claimed, lambda: outcomes.finish(claimed, outcome))
     except _ClaimLost:
         log.warning("receipt left to another process", receipt=str(receipt.pk))
     except asyncio.CancelledError:
-        await plane.reads.run(claims.hand_back, claimed)
+        await _hand_back(plane, claimed)
         raise
     finally:
         request_context.leave(context)
@@ -79,11 +84,9 @@ async def _outcome(plane: DataPlane, claimed: Claim, record: Record) -> Outcome 
     except _ClaimLost:
         raise
     except Exception as error:  # noqa: BLE001 (answered as the view answers it)
-        problem = problems.from_exception(error)
-        # The forwarder notes the moment at which it begins to send: before it, nothing has left.
-        if problem is not None and not record.sent_at and _may_wait(claimed, problem):
-            pause = min(float(problem.members["retryAfter"]), _LONGEST_PAUSE_SECONDS)
-            await plane.reads.run(claims.defer, claimed, seconds=pause)
+        pause = None if record.sent_at else _pause_seconds(claimed, error)
+        if pause is not None:
+            await _settle(plane, claimed, lambda: claims.defer(claimed, seconds=pause))
             return None
         outcome = outcomes.of_error(error, request_id=claimed.receipt.request_id, record=record)
         record.status = 0 if outcome.reply is None else outcome.reply.status
@@ -91,8 +94,20 @@ async def _outcome(plane: DataPlane, claimed: Claim, record: Record) -> Outcome 
         return outcome
 
 
-def _may_wait(claimed: Claim, problem: Problem) -> bool:
-    return "retryAfter" in problem.members and timezone.now() - claimed.receipt.created_at < PATIENCE
+def _pause_seconds(claimed: Claim, error: Exception) -> float | None:
+    """For how long to put off a call that has not been sent; None when this is its end.
+
+    The forwarder notes the moment at which it begins to send: before it, nothing has left, whatever the mark says.
+    """
+    if isinstance(error, (OperationalError, InterfaceError)):
+        log.warning("receipt put off", receipt=str(claimed.receipt.pk), error=type(error).__name__)
+        return _AWAY_SECONDS
+    problem = problems.from_exception(error)
+    if problem is None or "retryAfter" not in problem.members:
+        return None
+    if timezone.now() - claimed.receipt.created_at >= PATIENCE:
+        return None
+    return min(float(problem.members["retryAfter"]), _LONGEST_PAUSE_SECONDS)
 
 
 async def _called(plane: DataPlane, claimed: Claim, record: Record) -> Outcome:
@@ -161,15 +176,28 @@ async def _content(reply: Reply) -> bytes | None:
     return b"".join(parts)
 
 
-async def _store(plane: DataPlane, claimed: Claim, outcome: Outcome) -> None:
-    """Try more than once: what is lost here is nowhere else."""
-    for tries in range(_STORE_TRIES):
+async def _settle(plane: DataPlane, claimed: Claim, end: Callable[[], bool]) -> None:
+    """Commit how the claim ends. Try more than once: what is lost here is nowhere else. Raises _ClaimLost."""
+    clock = asyncio.get_running_loop().time
+    give_up_at, pause = clock() + SETTLE_SECONDS, 0.5
+    while True:
         try:
-            if not await plane.reads.run(outcomes.finish, claimed, outcome):
+            if not await plane.reads.run(end):
                 raise _ClaimLost
             return
         except (DatabaseError, InterfaceError) as error:
-            if tries == _STORE_TRIES - 1:
+            if clock() >= give_up_at:
                 raise
-            log.warning("result not stored yet", receipt=str(claimed.receipt.pk), error=type(error).__name__)
-        await asyncio.sleep(2.0**tries)
+            log.warning(
+                "receipt not settled yet", receipt=str(claimed.receipt.pk), error=type(error).__name__
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_WAIT_SECONDS)
+
+
+async def _hand_back(plane: DataPlane, claimed: Claim) -> None:
+    """Once: who is told to end does not wait for a database. Without it the lease runs out."""
+    try:
+        await plane.reads.run(claims.hand_back, claimed)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("receipt left to its lease", receipt=str(claimed.receipt.pk), error=type(error).__name__)

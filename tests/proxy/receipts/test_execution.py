@@ -23,7 +23,7 @@ from proxy import plane as planes
 from proxy import tasks
 from proxy.models import Receipt, ReceiptPart
 from proxy.models.receipt import State
-from proxy.receipts import claims, contents, execution, runner
+from proxy.receipts import claims, contents, execution, outcomes, runner
 from proxy.record import Record
 from tests.egress.servers import Conversation, Server, replying
 from tests.factories import ACTOR, World
@@ -45,6 +45,17 @@ def problem_of(made: Receipt) -> dict[str, Any]:
     assert stored is not None
     found: dict[str, Any] = json.loads(stored.content)
     return found
+
+
+def failing(real: Callable[..., Any], failures: list[Exception]) -> Callable[..., Any]:
+    """As real, once all of these have been raised."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*args, **kwargs)
+
+    return function
 
 
 def working() -> threading.Thread:
@@ -336,21 +347,69 @@ def test_leases_are_renewed_while_a_call_takes_long_and_a_lost_one_ends_it(
     assert not Event.objects.exists()
 
 
-def test_a_result_is_stored_although_the_database_is_away_for_a_moment(
+def test_a_result_is_stored_however_often_the_database_is_away(
     at: World, cust: Connection, provider: Serve, monkeypatch: Any
 ) -> None:
     provider(replying(OK))
     made = waiting(at, cust, method="POST")
-    real, failures = execution.outcomes.finish, [OperationalError("locked")]
+    failures = [OperationalError("away")] * 20
+    monkeypatch.setattr(execution, "_LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(outcomes, "finish", failing(outcomes.finish, failures))
+    tasks.run_receipts()
+    assert (now_of(made).state, failures) == (State.COMPLETED, [])
 
-    def finish(*args: Any) -> bool:
-        if failures:
+
+def test_a_result_that_cannot_be_stored_at_all_is_given_up_in_the_end(
+    at: World, cust: Connection, provider: Serve, monkeypatch: Any
+) -> None:
+    provider(replying(OK))
+    made = waiting(at, cust, method="POST")
+    monkeypatch.setattr(execution, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(outcomes, "finish", failing(outcomes.finish, [OperationalError("away")]))
+    assert tasks.run_receipts() == 1
+    assert now_of(made).state == State.RUNNING, "for who sees to stale ones"
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["_prepared", "freshen", "mark_sent", "marked, and not told so"],
+    ids=lambda step: step.replace(" ", "-"),
+)
+@pytest.mark.parametrize("is_back_at_once", [True, False], ids=["back-at-once", "back-later"])
+def test_a_database_that_is_away_before_the_call_is_sent_puts_it_off(
+    at: World, cust: Connection, provider: Serve, monkeypatch: Any, step: str, is_back_at_once: bool
+) -> None:
+    """It is no answer to a partner, whatever the mark says: nothing has left."""
+    upstream = provider(replying(OK))
+    made = waiting(at, cust, method="POST")
+    failures = [OperationalError("away")]
+    if step == "_prepared":
+        monkeypatch.setattr(execution, "_prepared", failing(execution._prepared, failures))
+    elif step == "freshen":
+        monkeypatch.setattr(execution.lookups, "freshen", failing(execution.lookups.freshen, failures))
+    else:
+        real = claims.mark_sent
+
+        def after(claimed: claims.Claim) -> bool:
+            real(claimed)
             raise failures.pop()
-        return real(*args)
 
-    monkeypatch.setattr(execution.outcomes, "finish", finish)
+        monkeypatch.setattr(
+            claims, "mark_sent", after if step.startswith("marked") else failing(real, failures)
+        )
+    if not is_back_at_once:
+        monkeypatch.setattr(claims, "defer", failing(claims.defer, [OperationalError("away")] * 2))
+    assert tasks.run_receipts() == 1
+    row = now_of(made)
+    assert (row.state, row.sent_at, row.lease_owner, row.tries) == (State.PENDING, None, None, 0)
+    assert row.not_before is not None
+    assert upstream.connections == 0
+    assert not Event.objects.exists()
+    monkeypatch.undo()
+    Receipt.objects.update(not_before=None)
     tasks.run_receipts()
     assert now_of(made).state == State.COMPLETED
+    assert len(upstream.requests) == 1
 
 
 def test_nothing_of_request_or_reply_is_logged(
