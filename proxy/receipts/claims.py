@@ -77,10 +77,13 @@ def _due(share: int) -> list[tuple[UUID, UUID]]:
 
 
 def renew(owners: Collection[UUID]) -> set[UUID]:
-    """Hold on to these; returns those that are still ours."""
-    held = Receipt.objects.filter(lease_owner__in=list(owners), state=State.RUNNING)
-    held.update(lease_expires_at=ends_at(LEASE))
-    return {owner for owner in held.values_list("lease_owner", flat=True) if owner is not None}
+    """Hold on to these; returns those that are still ours: what was given up as not known is, too, since its
+    result may still come (outcomes.finish)."""
+    ours = Receipt.objects.filter(
+        lease_owner__in=list(owners), state__in=[State.RUNNING, State.OUTCOME_UNKNOWN]
+    )
+    ours.filter(state=State.RUNNING).update(lease_expires_at=ends_at(LEASE))
+    return {owner for owner in ours.values_list("lease_owner", flat=True) if owner is not None}
 
 
 def mark_sent(claimed: Claim) -> bool:

@@ -42,8 +42,7 @@ class StoredRequest:
     @property
     def size(self) -> int:
         """Bytes, of what the caller has written."""
-        written = sum(len(name) + len(value) for name, value in self.fields)
-        return len(self.url.encode()) + written + len(self.body or b"")
+        return len(self.url.encode()) + _size(self.fields) + len(self.body or b"")
 
     def packed(self) -> bytes:
         head = {
@@ -74,6 +73,11 @@ class StoredReply:
     status: int
     fields: list[Field]
     content: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes, of header fields and content."""
+        return _size(self.fields) + len(self.content)
 
     def packed(self) -> bytes:
         return _packed({"status": self.status, "headers": _texts(self.fields)}, self.content)
@@ -159,6 +163,10 @@ def _length(packed: bytes) -> int:
 def _unpacked(packed: bytes) -> tuple[dict[str, Any], bytes]:
     line, _, content = packed.partition(b"\n")
     return json.loads(line), content
+
+
+def _size(fields: list[Field]) -> int:
+    return sum(len(name) + len(value) for name, value in fields)
 
 
 def _texts(fields: list[Field]) -> list[list[str]]:

@@ -43,31 +43,27 @@ def of_error(error: Exception, *, request_id: str, record: Record | None = None)
 
 
 def finish(claimed: Claim, outcome: Outcome) -> bool:
-    """Store what came of a claimed receipt; False when the claim was lost, and nothing is stored."""
-    receipt = claimed.receipt
-    outcome = _unless_disconnected(receipt, outcome)
-    held = Receipt.objects.filter(pk=receipt.pk, state=State.RUNNING, lease_owner=claimed.owner)
-    return end(receipt, outcome, only_if=held)
+    """Store what came of a claimed receipt; False when the claim was lost, and nothing is stored.
+
+    It replaces what others said of this very claim while the database was away: that nobody knows.
+    """
+    states = [State.RUNNING, State.OUTCOME_UNKNOWN]
+    held = Receipt.objects.filter(state__in=states, lease_owner=claimed.owner)
+    return end(claimed.receipt, outcome, only_if=held)
 
 
 def end(receipt: Receipt, outcome: Outcome, *, only_if: ReceiptQuerySet) -> bool:
     """Bring a receipt into a final state if it is among the rows of only_if; True when this call did.
 
-    The request's content goes: nobody needs it any more.
+    The request's content goes: nobody needs it any more. Nothing of a customer's is stored once its connection
+    has ended.
     """
-    reply = outcome.reply
-    parts = [] if reply is None else contents.sealed(receipt.pk, PartKind.RESULT, reply.packed())
+    parts = _sealed(receipt, outcome)
     with transaction.atomic():
-        ended = only_if.filter(pk=receipt.pk).update(
-            state=outcome.state,
-            status=None if reply is None else reply.status,
-            code=outcome.code,
-            kept_bytes=0 if reply is None else len(reply.content),
-            completed_at=timezone.now(),
-            lease_owner=None,
-            lease_expires_at=None,
-            not_before=None,
-        )
+        if _is_of_provider(outcome) and _has_disconnected(receipt):
+            outcome = of_error(ConnectionNotFound("No such connection."), request_id=receipt.request_id)
+            parts = _sealed(receipt, outcome)
+        ended = only_if.filter(pk=receipt.pk).update(**_row(outcome))
         if ended:
             ReceiptPart.objects.filter(receipt=receipt.pk).delete()
             contents.write(parts)
@@ -75,12 +71,35 @@ def end(receipt: Receipt, outcome: Outcome, *, only_if: ReceiptQuerySet) -> bool
     return bool(ended)
 
 
-def _unless_disconnected(receipt: Receipt, outcome: Outcome) -> Outcome:
-    """Nothing of a customer's is stored once its connection has ended."""
-    status = Connection.objects.filter(pk=receipt.connection_id).values_list("status", flat=True).first()
-    if status != Status.DISCONNECTED or outcome.code:
-        return outcome
-    return of_error(ConnectionNotFound("No such connection."), request_id=receipt.request_id)
+def _sealed(receipt: Receipt, outcome: Outcome) -> list[ReceiptPart]:
+    reply = outcome.reply
+    return [] if reply is None else contents.sealed(receipt.pk, PartKind.RESULT, reply.packed())
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    reply = outcome.reply
+    row: dict[str, Any] = {
+        "state": outcome.state,
+        "status": None if reply is None else reply.status,
+        "code": outcome.code,
+        "kept_bytes": 0 if reply is None else reply.size,
+        "completed_at": timezone.now(),
+        "lease_expires_at": None,
+        "not_before": None,
+    }
+    if outcome.state != State.OUTCOME_UNKNOWN:  # whose it was may wake, with the result in hand
+        row["lease_owner"] = None
+    return row
+
+
+def _is_of_provider(outcome: Outcome) -> bool:
+    return outcome.reply is not None and not outcome.code
+
+
+def _has_disconnected(receipt: Receipt) -> bool:
+    """Asked under the row's lock, so that an end of the connection sees what is stored, or is seen here."""
+    row = Connection.objects.select_for_update(no_key=True).filter(pk=receipt.connection_id)
+    return row.values_list("status", flat=True).first() in (None, Status.DISCONNECTED)
 
 
 def _tell(receipt: Receipt, state: State) -> None:

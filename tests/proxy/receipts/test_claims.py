@@ -189,7 +189,8 @@ def test_what_a_dead_worker_held_is_repeated_only_where_that_does_no_harm(
     lapse(held)
     assert recovery.recover() == 1
     row = now_of(made)
-    assert (row.state, row.lease_owner) == (state, None)
+    owner = held.owner if state == State.OUTCOME_UNKNOWN else None
+    assert (row.state, row.lease_owner) == (state, owner)
     assert Event.objects.filter(type="receipt.completed").count() == (state not in OPEN)
     kinds = list(ReceiptPart.objects.filter(receipt=made).values_list("kind", flat=True))
     if state == State.PENDING:
@@ -237,3 +238,23 @@ def test_the_result_its_event_and_the_deletion_of_the_request_stand_or_fall_toge
     event = Event.objects.get()
     assert (event.connection_id, event.partner_id) == (made.connection_id, world.partner.pk)
     assert not outcomes.finish(held, Outcome(State.FAILED, REPLY)), "once"
+
+
+def test_a_result_in_hand_replaces_what_was_said_of_it_while_the_database_was_away(world: World) -> None:
+    """Its lease has run out meanwhile, and who saw to it could not know."""
+    made = receipt(world, method="POST", is_repeatable=False)
+    held = only()
+    claims.mark_sent(held)
+    lapse(held)
+    recovery.recover()
+    assert now_of(made).state == State.OUTCOME_UNKNOWN
+    assert claims.renew([held.owner]) == {held.owner}, "its call goes on"
+    assert not outcomes.finish(Claim(held.receipt, uuid4()), Outcome(State.COMPLETED, REPLY)), (
+        "another's does not"
+    )
+    assert outcomes.finish(held, Outcome(State.COMPLETED, REPLY))
+    row = now_of(made)
+    assert (row.state, row.status, row.lease_owner) == (State.COMPLETED, 200, None)
+    assert contents.reply_of(made.pk) == REPLY
+    told = Event.objects.order_by("occurred_at").values_list("data__state", flat=True)
+    assert list(told) == ["outcome_unknown", "completed"]

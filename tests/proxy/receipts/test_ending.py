@@ -101,6 +101,28 @@ def test_a_reply_that_comes_after_the_end_of_the_connection_is_not_stored(client
     assert b"MARKER" not in stored.content
 
 
+def test_a_connection_that_ends_while_the_reply_is_being_sealed_is_seen(
+    world: World, monkeypatch: Any
+) -> None:
+    ended = factories.connection(world, "one")
+    receipt(world, ended)
+    (held,) = claims.claim(1, share=1)
+    real = contents.sealed
+
+    def sealed(*args: Any) -> Any:
+        if Connection.objects.get().status == Status.ACTIVE:
+            connections.disconnect(ended, actor=ACTOR)
+        return real(*args)
+
+    monkeypatch.setattr(contents, "sealed", sealed)
+    assert outcomes.finish(held, Outcome(State.COMPLETED, StoredReply(200, [], b"MARKER")))
+    row = Receipt.objects.get()
+    assert (row.state, row.code) == (State.FAILED, "connection_not_found")
+    stored = contents.reply_of(row.pk)
+    assert stored is not None
+    assert b"MARKER" not in stored.content
+
+
 def test_one_stored_in_the_same_moment_as_the_end_is_not_shown(client: Any, world: World) -> None:
     """Whose transaction did not see the other's is caught by what reads."""
     made = kept(world)
