@@ -76,7 +76,7 @@ async def send(
     response headers that the caller or the provider's entry sets; a reply that asks for more goes back at once.
 
     spent_seconds: what of that time the call has waited for its ticket. Raises EgressError, what a refresh
-    raises, and what reading the content raises.
+    raises, what reading the content raises, and Problem when the circuit has opened before another try.
     """
     tries = _Tries(plane, route, call, ticket)
     return await tries.sent(spent_seconds)
@@ -188,8 +188,9 @@ class _Tries:
         return wait if self._clock() + wait < self._ends else None
 
     async def _pause(self, seconds: float) -> None:
-        self._call.record.retries += 1
         await sleep(seconds)
+        self._ticket.tries_again()
+        self._call.record.retries += 1
         if self._route.token.version > self._token.version:  # another call has brought a later one
             self._token = self._route.token
 

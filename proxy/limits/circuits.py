@@ -1,13 +1,15 @@
 """Circuit breakers: a provider that keeps failing is left alone for moments, and callers are told so at once.
 
 Kept for each origin, so that a customer's own slow host is nobody else's trouble. On a shared origin a row of
-failures that one connection alone has met opens the circuit for that connection alone, unless nothing could
-even connect. A single reply of another kind, to anybody, ends the row.
+failures opens the circuit for those who met them: for everybody when several partners did, for one partner's calls when
+several of its connections did, or it could not even connect, else for one connection. A single reply of another
+kind, to anybody, ends the row.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -30,32 +32,58 @@ GATEWAY_FAILURES = frozenset({502, 503, 504})
 _MAX_ROWS = 10_000
 
 
-class Key(NamedTuple):
-    """What a circuit leads to. connection_id None: the whole origin."""
+class Way(NamedTuple):
+    """The way that a call takes."""
 
     origin: str
-    connection_id: UUID | None
+    partner: Hashable
+    connection_id: UUID
+
+
+class Key(NamedTuple):
+    """What a circuit is for. connection_id None: the partner's every way to the origin; partner None: anybody's."""
+
+    origin: str
+    partner: Hashable = None
+    connection_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCircuit:
-    """For metrics and doctor. seconds: until the next call is let through."""
+    """For metrics and doctor. partner and connection_id as in Key; seconds: until the next call is let through."""
 
     origin: str
+    partner: Hashable
     connection_id: UUID | None
     failures: int
     seconds: float
 
 
 class _Row:
-    """Failures one after another. connection_id None: several connections have met them."""
+    """Failures one after another. met_by: the smallest circle that has met them all."""
 
-    __slots__ = ("connection_id", "failures", "last", "unconnected")
+    __slots__ = ("failures", "last", "met_by", "unconnected")
 
-    def __init__(self, connection_id: UUID) -> None:
-        self.connection_id: UUID | None = connection_id
+    def __init__(self, way: Way) -> None:
+        self.met_by = Key(*way)
         self.failures = self.unconnected = 0
         self.last = 0.0
+
+    def add(self, way: Way, now: float, *, is_unconnected: bool) -> None:
+        self.last = now
+        self.failures += 1
+        self.unconnected = self.unconnected + 1 if is_unconnected else 0
+        if way.partner != self.met_by.partner:
+            self.met_by = Key(way.origin)
+        elif way.connection_id != self.met_by.connection_id:
+            self.met_by = Key(way.origin, way.partner)
+
+    @property
+    def opens(self) -> Key | None:
+        """The circuit that it is long enough for."""
+        if self.unconnected >= UNCONNECTED_IN_ROW:
+            return self.met_by._replace(connection_id=None)
+        return self.met_by if self.failures >= UNANSWERED_IN_ROW else None
 
 
 class _Circuit:
@@ -80,18 +108,16 @@ class Circuits:
         """Whether no origin is failing."""
         return not self._rows and not self._open
 
-    def wait_seconds(self, origin: str, connection_id: UUID) -> float:
+    def wait_seconds(self, way: Way) -> float:
         """How long a call is refused; 0: it may go. Then, and only when it goes, say begin()."""
         now = time.monotonic()
-        return max(
-            (max(0.0, circuit.until - now) for _, circuit in self._on_way(origin, connection_id)), default=0.0
-        )
+        return max((max(0.0, circuit.until - now) for _, circuit in self._on(way)), default=0.0)
 
-    def begin(self, origin: str, connection_id: UUID) -> tuple[Key, ...]:
+    def begin(self, way: Way) -> tuple[Key, ...]:
         """A call goes. The circuits that it probes; until it is over no other does."""
         now = time.monotonic()
         probed = []
-        for key, circuit in self._on_way(origin, connection_id):
+        for key, circuit in self._on(way):
             circuit.until = now + PROBE_SECONDS
             circuit.is_probed = True
             probed.append(key)
@@ -106,51 +132,54 @@ class Circuits:
                 circuit.is_probed = False
                 circuit.until = now
 
-    def succeeded(self, origin: str, connection_id: UUID) -> None:
+    def succeeded(self, way: Way) -> None:
         """The origin answers."""
-        self._rows.pop(origin, None)
-        for key, _ in self._on_way(origin, connection_id):
+        self._rows.pop(way.origin, None)
+        for key, _ in self._on(way):
             del self._open[key]
-            log.warning("a provider answers again", origin=origin)
+            log.warning("a provider answers again", origin=way.origin)
 
-    def failed(self, origin: str, connection_id: UUID, *, is_unconnected: bool) -> None:
+    def failed(self, way: Way, *, is_unconnected: bool) -> None:
         """No connection could be made, or no reply came of what is behind the origin."""
         now = time.monotonic()
-        if self._reopened(origin, connection_id, now):
+        if self._reopened(way, now):
             return
-        row = self._rows.pop(origin, None)
+        row = self._rows.pop(way.origin, None)
         if row is None or now - row.last > ROW_SECONDS:
-            row = _Row(connection_id)
-        if len(self._rows) >= _MAX_ROWS:
-            self._rows.pop(next(iter(self._rows)))
-        self._rows[origin] = row
-        row.last = now
-        row.failures += 1
-        row.unconnected = row.unconnected + 1 if is_unconnected else 0
-        if connection_id != row.connection_id:
-            row.connection_id = None
-        if row.unconnected >= UNCONNECTED_IN_ROW:
-            self._opens(Key(origin, None), row.failures, now)
-        elif row.failures >= UNANSWERED_IN_ROW:
-            self._opens(Key(origin, row.connection_id), row.failures, now)
+            row = _Row(way)
+        row.add(way, now, is_unconnected=is_unconnected)
+        self._sweep(now)
+        if (key := row.opens) is None:
+            self._rows[way.origin] = row
+        else:
+            self._opens(key, row.failures, now)
+
+    def _sweep(self, now: float) -> None:
+        """Let go of rows that have ended, which are the oldest, and of one too many."""
+        while self._rows:
+            origin = next(iter(self._rows))
+            if len(self._rows) < _MAX_ROWS and now - self._rows[origin].last <= ROW_SECONDS:
+                return
+            del self._rows[origin]
 
     def open_circuits(self) -> list[OpenCircuit]:
         """Those that are open, or being probed."""
         now = time.monotonic()
         return [
-            OpenCircuit(key.origin, key.connection_id, circuit.failures, max(0.0, circuit.until - now))
+            OpenCircuit(*key, circuit.failures, max(0.0, circuit.until - now))
             for key, circuit in self._open.items()
         ]
 
-    def _on_way(self, origin: str, connection_id: UUID) -> list[tuple[Key, _Circuit]]:
+    def _on(self, way: Way) -> list[tuple[Key, _Circuit]]:
+        """The circuits that a call comes through."""
         if not self._open:
             return []
-        keys = (Key(origin, None), Key(origin, connection_id))
+        keys = (Key(way.origin), Key(way.origin, way.partner), Key(*way))
         return [(key, self._open[key]) for key in keys if key in self._open]
 
-    def _reopened(self, origin: str, connection_id: UUID, now: float) -> bool:
+    def _reopened(self, way: Way, now: float) -> bool:
         """Whether the failure is one of a circuit that is open already; a failed probe opens it for longer."""
-        met = self._on_way(origin, connection_id)
+        met = self._on(way)
         for _, circuit in met:
             circuit.failures += 1
             if circuit.is_probed:
@@ -160,8 +189,9 @@ class Circuits:
         return bool(met)
 
     def _opens(self, key: Key, failures: int, now: float) -> None:
-        del self._rows[key.origin]
         if len(self._open) >= _MAX_ROWS:
             self._open.pop(next(iter(self._open)))
         self._open[key] = _Circuit(failures, now + OPEN_SECONDS)
-        log.error("a provider keeps failing", origin=key.origin, failures=failures)
+        log.error(
+            "a provider keeps failing", origin=key.origin, failures=failures, is_for_all=key.partner is None
+        )

@@ -21,7 +21,7 @@ from proxy.credentials import Field
 from proxy.incoming import KeptContent
 from proxy.limits import told
 from proxy.limits.budgets import Budgets, Scope, where
-from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit
+from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit, Way
 from proxy.limits.places import Places
 from proxy.limits.shared import Exchanges
 from proxy.limits.turns import PIECE_BYTES, Turns
@@ -62,9 +62,7 @@ class Limits:
         partner = call.record.partner_id
         ticket = Ticket(self, route, call)
         if not self.circuits.is_quiet:
-            wait = self.circuits.wait_seconds(call.target.origin, route.connection_id)
-            if wait > 0:
-                raise _circuit_open(call.target.host, wait)
+            ticket.require_closed_circuits()
         if not self.budgets.are_free:
             wait = self.wait_seconds(route, call)
             if wait > 0 and not call.retries:
@@ -127,12 +125,31 @@ class Ticket:
         self._is_in = True
         self._called_at = time.monotonic()
         if not limits.circuits.is_quiet:
-            self._probed = limits.circuits.begin(call.target.origin, self._route.connection_id)
+            self._probed = limits.circuits.begin(self._way)
         if not (limits.budgets.are_free or self.has_to_wait_for_budget):
             limits.budgets.begin(self._route.account, where(call))
         limits.turns.see(partner)
         if isinstance(call.content, KeptContent):
             call.content.pace = self.piece
+
+    def tries_again(self) -> None:
+        """The call is about to be sent once more, after answered() or failed(). Raises Problem (circuit_open)."""
+        circuits = self._limits.circuits
+        if not circuits.is_quiet:
+            self.require_closed_circuits()
+            self._probed = circuits.begin(self._way)
+            self._has_told = False
+
+    def require_closed_circuits(self) -> None:
+        """Raises Problem (circuit_open)."""
+        wait = self._limits.circuits.wait_seconds(self._way)
+        if wait > 0:
+            raise _circuit_open(self._call.target.host, wait)
+
+    @property
+    def _way(self) -> Way:
+        call = self._call
+        return Way(call.target.origin, call.record.partner_id, self._route.connection_id)
 
     async def admitted(self) -> None:
         """Wait for the provider's budget. Raises Problem (rate_limited)."""
@@ -157,7 +174,7 @@ class Ticket:
             self._failed(is_unconnected=False)
         elif not limits.circuits.is_quiet:
             self._has_told = True
-            limits.circuits.succeeded(self._call.target.origin, route.connection_id)
+            limits.circuits.succeeded(self._way)
         if (route.limit_fields is not None or status >= 400) and setting("PROVIDER_BUDGETS"):
             limits.budgets.learn(route, self._call, status, raw_headers, called_at=self._called_at)
 
@@ -187,9 +204,7 @@ class Ticket:
 
     def _failed(self, *, is_unconnected: bool) -> None:
         self._has_told = True
-        self._limits.circuits.failed(
-            self._call.target.origin, self._route.connection_id, is_unconnected=is_unconnected
-        )
+        self._limits.circuits.failed(self._way, is_unconnected=is_unconnected)
 
 
 def over_budget(route: Route, wait: float) -> Problem:

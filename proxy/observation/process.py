@@ -61,7 +61,7 @@ def held(plane: DataPlane) -> dict[str, float]:
     """Gauges of a plane by metric name, read on its loop. Over several processes they are added up."""
     cache = plane.cache
     circuits = plane.limits.open_circuits()
-    of_hosts = sum(circuit.connection_id is None for circuit in circuits)
+    of_hosts = sum(circuit.partner is None for circuit in circuits)
     return {
         "patchbay_proxy_in_flight": plane.limits.calls,
         "patchbay_proxy_envelopes_in_flight": plane.envelopes,

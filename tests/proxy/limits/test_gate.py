@@ -161,3 +161,12 @@ def test_a_callers_own_short_time_outs_open_no_circuit(platform: Served, at: Wor
     hasty = bearer(at) | {"Patchbay-Timeout": "0.02"}
     replies = [platform.call("GET", TARGET, hasty) for _ in range(circuits.UNANSWERED_IN_ROW + 2)]
     assert {told(made) for made in replies} == {(504, "upstream_timeout")}
+
+
+def test_a_call_that_may_be_repeated_is_not_when_its_own_try_has_opened_the_circuit(
+    platform: Served, at: World, provider: Serve, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(circuits, "UNANSWERED_IN_ROW", 2)
+    upstream = provider(replying(reply("503 Service Unavailable")))
+    assert told(platform.call("GET", TARGET, bearer(at) | {"Patchbay-Retries": "4"})) == (503, "circuit_open")
+    assert len(upstream.requests) == 2

@@ -8,11 +8,14 @@ from uuid import UUID
 
 import pytest
 
+from accounts.api.problems import Problem
 from integrations import catalogue
 from proxy.forwarder import Call
 from proxy.limits import Limits, Ticket, told
-from proxy.limits.circuits import UNANSWERED_IN_ROW
+from proxy.limits import circuits as circuits_module
+from proxy.limits.circuits import OPEN_SECONDS, UNANSWERED_IN_ROW
 from proxy.routes import Route
+from tests.proxy.limits.clock import Clock
 
 ORIGIN, MINE = "https://graph.microsoft.com", UUID(int=1)
 
@@ -67,3 +70,24 @@ async def test_a_503_that_throttles_ends_a_row_of_failures_and_blocks_where_it_w
     assert limits.open_circuits() == []
     assert 6 < limits.wait_seconds(route_to("microsoft"), call_to()) <= 7
     assert limits.wait_seconds(route_to("microsoft"), call_to("/y")) == 0
+
+
+async def test_a_call_is_not_sent_once_more_into_a_circuit_that_opened_meanwhile(monkeypatch: Any) -> None:
+    monkeypatch.setattr(circuits_module, "time", clock := Clock())
+    limits = Limits()
+    tickets = [entered(limits, "hubspot") for _ in range(UNANSWERED_IN_ROW)]
+    for ticket in tickets:
+        ticket.tries_again()
+        ticket.answered(504, [])
+    for ticket in tickets:
+        with pytest.raises(Problem) as refused:
+            ticket.tries_again()
+        assert (refused.value.code, refused.value.members["retryAfter"]) == ("circuit_open", OPEN_SECONDS)
+    clock.now += OPEN_SECONDS
+    tickets[0].tries_again()  # it is the probe
+    with pytest.raises(Problem):
+        tickets[1].tries_again()
+    tickets[0].leave()
+    tickets[1].tries_again()
+    tickets[1].answered(200, [])
+    assert limits.open_circuits() == []
