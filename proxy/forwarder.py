@@ -13,7 +13,7 @@ from proxy.limits import Ticket
 from proxy.plane import DataPlane
 from proxy.replies import Reply
 from proxy.routes import Route
-from proxy.sending import Call, send
+from proxy.sending import Call, Sent, send
 
 __all__ = ["Call", "forward"]
 
@@ -49,9 +49,16 @@ async def _forwarded(
     plane: DataPlane, route: Route, call: Call, ticket: Ticket, *, spent_seconds: float
 ) -> Reply:
     sent = await send(plane, route, call, ticket, spent_seconds=spent_seconds)
+    try:
+        return _reply(plane, route, call, ticket, sent)
+    except BaseException:
+        await sent.response.aclose()
+        raise
+
+
+def _reply(plane: DataPlane, route: Route, call: Call, ticket: Ticket, sent: Sent) -> Reply:
     response = sent.response
     if response.status > 599:
-        await response.aclose()
         raise InvalidReply(f"{call.target.host} answered with a status code that HTTP does not have.")
     call.record.headers_at = perf_counter()
     ticket.answered(response.status, response.raw_headers)
