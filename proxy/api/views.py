@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any
 
@@ -77,8 +78,7 @@ class ProxyView(APIView):
         if self.plane.loop is asyncio.get_running_loop():
             reply = await self.reply()
         else:
-            hop = asyncio.run_coroutine_threadsafe(self.reply(), self.plane.loop)
-            reply = await asyncio.wrap_future(hop)
+            reply = await made_on(self.plane.loop, self.reply())
         return ProxiedResponse(reply, loop=self.plane.loop, is_async=hasattr(request, "scope"))
 
     async def reply(self) -> Reply:
@@ -133,6 +133,26 @@ class ProxyView(APIView):
     def not_allowed(self) -> Problem:
         allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
         return Problem("method_not_allowed", f"Allowed here: {allowed}.", headers={"Allow": allowed})
+
+
+async def made_on(loop: asyncio.AbstractEventLoop, making: Coroutine[Any, Any, Reply]) -> Reply:
+    """Make a reply on another loop; one that is made just as its caller gives up is closed there."""
+    made: list[Reply] = []
+
+    async def make() -> None:
+        made.append(await making)
+
+    async def close() -> None:
+        for reply in made:
+            await reply.close()
+
+    hop = asyncio.run_coroutine_threadsafe(make(), loop)
+    try:
+        await asyncio.wrap_future(hop)
+    except asyncio.CancelledError:
+        asyncio.run_coroutine_threadsafe(close(), loop)  # behind the cancellation, which is on its way there
+        raise
+    return made[0]
 
 
 class PassthroughView(ProxyView):
