@@ -87,10 +87,10 @@ class Limits:
         """Origins that are left alone at the moment."""
         return self.circuits.open_circuits()
 
-    async def turn(self, partner: Hashable) -> None:
+    async def turn(self, partner: Hashable, *, within: Hashable = None) -> None:
         """Wait until it is the partner's turn, if somebody else would have to wait for it otherwise."""
         if self.turns.are_kept and not self.turns.may_go(partner):
-            await self.turns.turn(partner)
+            await self.turns.turn(partner, within=within)
 
     async def close(self) -> None:
         """Tell other processes no more."""

@@ -19,13 +19,37 @@ MIXED_SECONDS = 5.0
 PIECE_BYTES = 65_536
 
 
+class _Line:
+    """Who waits, in lines within the line that are served in rotation."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def append(self, waiter: asyncio.Future[None], within: Hashable) -> None:
+        self._lines.setdefault(within, deque()).append(waiter)
+
+    def popleft(self) -> asyncio.Future[None]:
+        within, line = next(iter(self._lines.items()))
+        waiter = line.popleft()
+        if len(self._lines) > 1 or not line:
+            del self._lines[within]
+            if line:
+                self._lines[within] = line  # to the end of the rotation
+        return waiter
+
+
 class Turns:
     """One per data plane; used on its loop alone."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._begun: dict[Hashable, int] = {}
-        self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        self._lines: dict[Hashable, _Line] = {}
         self._share = PER_TURN
         self._is_turning = False
         self._last: Hashable = None
@@ -53,10 +77,13 @@ class Turns:
         self._turn_soon()
         return True
 
-    async def turn(self, partner: Hashable) -> None:
-        """Wait in the partner's line for a turn of the loop."""
+    async def turn(self, partner: Hashable, *, within: Hashable = None) -> None:
+        """Wait in the partner's line for a turn of the loop. within: a line of those that the line is made of."""
         waiter = self._loop.create_future()
-        self._lines.setdefault(partner, deque()).append(waiter)
+        line = self._lines.get(partner)
+        if line is None:
+            line = self._lines[partner] = _Line()
+        line.append(waiter, within)
         self._turn_soon()
         await waiter
 
