@@ -64,7 +64,11 @@ class ExpiredSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitHeaders:
-    """Header names of one window. `interval` names a header, `interval_seconds` is a fixed window."""
+    """Header names of one window. `interval` names a header, `interval_seconds` is a fixed window.
+
+    `resource` names a header that tells which of several limits of the account the others are of, as GitHub's
+    search has one of its own.
+    """
 
     limit: str | None = None
     remaining: str | None = None
@@ -73,6 +77,7 @@ class RateLimitHeaders:
     interval: str | None = None
     interval_unit: Literal["s", "ms"] = "s"
     interval_seconds: int | None = None
+    resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
