@@ -16,6 +16,7 @@ from integrations import schedules
 from integrations.schedules import once_a_slot
 from proxy import plane
 from proxy.receipts import claims, ending, recovery, runner
+from proxy.receipts.messages import Sender
 
 log = structlog.get_logger(__name__)
 #: a message that has waited longer is worth nothing: the sweep has sent the next
@@ -47,8 +48,11 @@ def sweep_receipts() -> int:
 
 
 def run_soon() -> None:
-    """Have the calls made that the current transaction takes in, once it stands; without a broker, by the sweep."""
-    transaction.on_commit(_send)
+    """Have the calls made that the current transaction takes in, once it stands; without a broker, by the sweep.
+
+    Does not wait for the broker.
+    """
+    transaction.on_commit(_sender.ask)
 
 
 def _send() -> None:
@@ -56,6 +60,9 @@ def _send() -> None:
         run_receipts.apply_async(retry=False)
     except Exception as error:  # noqa: BLE001 (whatever the broker raises, the rows stand)
         log.warning("receipts left to the sweep", error=type(error).__name__)
+
+
+_sender = Sender(_send, most=MOST_CALLED)
 
 
 @worker_shutting_down.connect

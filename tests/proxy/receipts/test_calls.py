@@ -326,6 +326,7 @@ def test_a_broker_that_is_away_refuses_nobody_and_the_sweep_sends_the_message_ag
 
     monkeypatch.setattr(tasks.run_receipts, "apply_async", fails)
     made = taken_in(platform, at)
+    tasks._sender.wait()
     sent: list[str] = []
     monkeypatch.setattr(tasks.run_receipts, "apply_async", lambda *_, **__: sent.append("sent"))
     tasks.sweep_receipts()
