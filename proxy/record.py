@@ -20,13 +20,15 @@ log = structlog.get_logger(__name__)
 
 #: how a call ended: its reply went out whole; the provider's broke off; the partner left or did not read
 COMPLETED, BROKEN_OFF, PARTNER_GONE = "completed", "broken_off", "partner_gone"
+#: the door of an envelope that was taken in; the call that is made of it later has the envelope's, and the same id
+INTAKE = "respond-async"
 
 
 class Record:
     """One call. Moments are `time.perf_counter()` seconds, 0.0 until they come; `began_at` is of the epoch.
 
-    door: passthrough, envelope or stackgo. host, path, query: of the request to the provider, "" until it is
-    known. status: what the partner got, 0 when nothing. code: the problem's code of a reply of ours, else "".
+    door: passthrough, envelope, stackgo or INTAKE. host, path, query: of the request to the provider, "" until it
+    is known. status: what the partner got, 0 when nothing. code: the problem's code of a reply of ours, else "".
     request_bytes, reply_bytes: content as it went over the wire. retries: tries after the first.
     trace_parent: the trace that the partner's request belongs to, where traces are made.
     """

@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.models import Integration
 from proxy.models import TrafficEntry
 from proxy.models.traffic import TrafficEntryQuerySet
-from proxy.record import BROKEN_OFF, COMPLETED, PARTNER_GONE
+from proxy.record import BROKEN_OFF, COMPLETED, INTAKE, PARTNER_GONE
 from proxy.traffic.ids import first_id
 
 #: name -> label and hours; None is as long as entries are kept
@@ -28,7 +28,7 @@ SPANS: dict[str, tuple[str, int | None]] = {
 DEFAULT_SPAN = "day"
 _CLASSES = {"0": "no reply", "2": "2xx", "3": "3xx", "4": "4xx", "5": "5xx"}
 _OUTCOMES = {COMPLETED: "completed", BROKEN_OFF: "broken off", PARTNER_GONE: "partner left"}
-_DOORS = ("passthrough", "envelope", "stackgo")
+_DOORS = ("passthrough", "envelope", "stackgo", INTAKE)
 
 
 def span(request: HttpRequest) -> str:

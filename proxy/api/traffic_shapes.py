@@ -52,7 +52,10 @@ class TrafficEntryReply(serializers.Serializer[Any]):
     UUID = serializers.UUIDField(allow_null=True)
     userForeignIdentifier = serializers.CharField(allow_null=True)
     clientId = serializers.CharField(allow_null=True, help_text="Of the credential that called.")
-    door = serializers.CharField(help_text="passthrough, envelope or stackgo.")
+    door = serializers.CharField(
+        help_text="passthrough, envelope or stackgo; respond-async for a call that was taken in, which is there once "
+        "more, as envelope, when it has been made."
+    )
     method = serializers.CharField()
     host = serializers.CharField(help_text="Empty, as path and query, when nothing was to be sent.")
     path = serializers.CharField(help_text="Without what looks like a person's address or a secret.")

@@ -19,13 +19,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from proxy.credentials import Field
 from proxy.envelope import METHODS
-from proxy.record import BROKEN_OFF, Record
+from proxy.record import BROKEN_OFF, INTAKE, Record
 
 Attributes = dict[str, str | int | bool]
 ROUTES = {
     "passthrough": "/proxy/{appSlug}/{userForeignIdentifier}/{path}",
     "envelope": "/api/v1/proxy/{appSlug}",
     "stackgo": "/api/raw/{appSlug}",
+    INTAKE: "/api/v1/proxy/{appSlug}",
 }
 _METHODS = frozenset(METHODS)
 _OTHER_METHOD = "_OTHER"
