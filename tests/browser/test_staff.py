@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -55,3 +56,22 @@ def test_the_docs_list_the_calls_with_assets_from_here(make_visitor: MakeVisitor
     )
     assert {"/api/v1/connect-links", "/api/v1/proxy/{app_slug}", "/oauth/token"} <= set(paths)
     visitor.look("api-docs", may_scroll_sideways=True)
+
+
+def test_the_docs_are_dark_where_the_browser_is(make_visitor: MakeVisitor) -> None:
+    visitor = make_visitor(color_scheme="dark")
+    page = visitor.page
+    visitor.open("/api/docs")
+    page.locator(".opblock-summary-path").first.wait_for()
+    assert _lightness(page, "html") < 60 and _lightness(page, ".scheme-container") < 60
+    assert _lightness(page, ".info .title", "color") > 190
+    page.emulate_media(color_scheme="light")
+    page.locator("html:not(.dark-mode)").wait_for()
+    assert _lightness(page, "html") > 190 and _lightness(page, ".info .title", "color") < 80
+
+
+def _lightness(page: Any, selector: str, name: str = "backgroundColor") -> float:
+    """The mean of a colour's parts, 0 to 255."""
+    found = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}")
+    parts = [float(part) for part in re.findall(r"[0-9.]+", found)][:3]
+    return sum(parts) / 3
