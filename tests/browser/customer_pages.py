@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.browser.visitor import Visitor
 
 
@@ -27,3 +29,13 @@ def connect(visitor: Visitor, link_url: str) -> None:
     go_to_hubspot(visitor, link_url)
     allow(visitor)
     visitor.page.get_by_role("heading", name="HubSpot is connected").wait_for()
+
+
+def reload_until_shown(visitor: Visitor, wanted: Any, *, at_most: int = 40) -> None:
+    """Calls are noted in batches, a moment after they were made."""
+    for _ in range(at_most):
+        if wanted.is_visible():
+            return
+        visitor.page.wait_for_timeout(250)
+        visitor.page.reload()
+    raise AssertionError("it was not shown")

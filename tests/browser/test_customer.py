@@ -108,6 +108,27 @@ def test_the_own_page_pauses_resumes_and_disconnects(visitor: Visitor, partner_a
     assert partner_app.connection(link["UUID"])["status"] == "disconnected"
 
 
+def test_the_own_page_tells_for_which_calls_the_connection_is_used(
+    visitor: Visitor, partner_app: PartnerApp
+) -> None:
+    page = visitor.page
+    identifier = partner_app.new_customer()
+    customer_pages.connect(visitor, partner_app.connect_link(identifier)["url"])
+    page.goto(partner_app.manage_link(identifier))
+    page.get_by_text("Acme Sync has not used it in the last 30 days.").wait_for()
+    visitor.look("manage-unused")
+    assert partner_app.contacts(identifier).status_code == 200
+    customer_pages.reload_until_shown(visitor, page.get_by_role("table", name="How often Acme Sync used it"))
+    visitor.look("manage-used")
+    kinds = [row.split() for row in page.locator("tbody tr").all_inner_texts()]
+    assert [(row[0], *row[-2:]) for row in kinds] == [
+        ("Read", "1", "1"),
+        ("Sent", "0", "0"),
+        ("Deleted", "0", "0"),
+    ]
+    assert "/crm/" not in page.content()
+
+
 def test_the_whole_way_works_without_javascript(make_visitor: MakeVisitor, partner_app: PartnerApp) -> None:
     visitor = make_visitor(java_script_enabled=False)
     identifier = partner_app.new_customer()
