@@ -37,6 +37,20 @@ def test_our_own_apps_come_first(boss: Client) -> None:
     assert labels[:3] == ["integrations", "accounts", "auth"]
 
 
+def test_groups_of_other_packages_have_names_that_staff_understand(boss: Client) -> None:
+    groups = {app["app_label"]: str(app["name"]) for app in boss.get("/admin/").context["app_list"]}
+    assert groups == {
+        "integrations": "Integrations",
+        "accounts": "Accounts",
+        "auth": "Staff",
+        "axes": "Sign-in protection",
+        "proxy": "Proxy",
+        "django_celery_beat": "Scheduled jobs",
+    }
+    assert "Sign-in protection" in boss.get("/admin/axes/accessattempt/").content.decode()
+    assert "Scheduled jobs administration" in boss.get("/admin/django_celery_beat/").content.decode()
+
+
 def test_the_sign_in_page_has_our_look(db: Any) -> None:
     page = Client().get("/admin/login/").content.decode()
     assert "patchbay/admin/admin.css" in page
