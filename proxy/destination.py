@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 from accounts.api.problems import Problem, invalid
 from egress.errors import InvalidUrl
 from egress.hosts import HostRules
 from egress.urls import Target, check_raw_path, join_base, parse_host, parse_url
 from integrations.catalogue import ClosedPath
+from proxy.closed import ClosedPaths, closed_paths
 
 MAX_TARGET_CHARACTERS = 65_536
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]|[#?\\]").search
 _UNSENDABLE_QUERY = re.compile(r"[^\x21-\x7e]|#").search
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
-_SLASHES = re.compile(r"/{2,}")
-_PARAMETERS = re.compile(r";[^/]*")
-_NEEDS_WORK = re.compile(r"%|//|;|\\|[^\x00-\x7f]|/\.|\./").search
-#: more than any row of servers does; whoever encodes more often hides something
-_MOST_DECODINGS = 8
-#: two to four bytes for what UTF-8 writes in one or two (RFC 3629 section 10), and the old `%u002f`
-_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}").sub
-_WIDE = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE).sub
-#: what some servers skip: control and format characters, and white space
-_SKIPPED = frozenset({"Cc", "Cf", "Zs"})
-_SKIPPED_ASCII = re.compile(r"[\x00-\x20\x7f]+").sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +25,7 @@ class Destination:
 
     base: Target
     rules: HostRules
-    closed: tuple[ClosedPath, ...] = ()
+    closed: ClosedPaths
 
     @classmethod
     def of(cls, base_url: str, hosts: Iterable[str], closed: tuple[ClosedPath, ...] = ()) -> Destination:
@@ -45,7 +33,7 @@ class Destination:
         base, rules = parse_url(base_url), HostRules.of(hosts)
         if not rules.allows(base):
             raise InvalidUrl("The base URL is not on an allowed host.")
-        return cls(base, rules, closed)
+        return cls(base, rules, closed_paths(closed))
 
     def under_base(self, raw_path: str, raw_query: str | None, *, host: str | None = None) -> Target:
         """The target of a passthrough call: base and raw path put one after the other, byte for byte.
@@ -93,68 +81,8 @@ class Destination:
         return self.base if host == self.base.host else Target("https", host, self.rules.port, "/")
 
     def _require_open(self, target: Target, *, field: str) -> None:
-        if self.closed and is_closed(target.host, target.raw_path, self.closed):
-            raise _not_allowed(field, "This path belongs to the owner of the app and is closed to partners.")
-
-
-def is_closed(host: str, raw_path: str, closed: tuple[ClosedPath, ...]) -> bool:
-    """Whether a path, read in any way in which a server may read it, lies under a closed prefix."""
-    readings = _readings(raw_path) if _NEEDS_WORK(raw_path) else (raw_path.lower(),)
-    if readings is None:
-        return True
-    for rule in closed:
-        if rule.host is None or rule.host == host:
-            prefix = rule.prefix.lower()
-            for path in readings:
-                if path.startswith(prefix):
-                    return True
-    return False
-
-
-def _readings(raw_path: str) -> tuple[str, ...] | None:
-    """The path decoded once, twice and so on until nothing changes, each time brought to its plainest form.
-
-    None: it does not come to an end.
-    """
-    readings = []
-    path = raw_path
-    for _ in range(_MOST_DECODINGS):
-        readings.append(_plain(path))
-        decoded = _decoded(path)
-        if decoded == path:
-            return tuple(readings)
-        path = decoded
-    return None
-
-
-def _decoded(path: str) -> str:
-    wide = _WIDE(lambda match: chr(int(match[1], 16)), path)
-    raw = _OVERLONG(_shortest, unquote_to_bytes(wide.encode("utf-8", "replace")))
-    return raw.decode("utf-8", "replace")
-
-
-def _shortest(match: re.Match[bytes]) -> bytes:
-    """The character of an overlong sequence, as a decoder that does not check would read it."""
-    first, *rest = match[0]
-    number = first & (0x7F >> (len(rest) + 1))
-    for byte in rest:
-        number = number << 6 | byte & 0x3F
-    return chr(number).encode("utf-8", "replace")
-
-
-def _plain(path: str) -> str:
-    folded = unicodedata.normalize("NFKC", path).casefold().replace("\\", "/")
-    if folded.isascii():
-        folded = _SKIPPED_ASCII("", folded)
-    else:
-        folded = "".join(letter for letter in folded if unicodedata.category(letter) not in _SKIPPED)
-    segments: list[str] = []
-    for segment in _SLASHES.sub("/", _PARAMETERS.sub("", folded)).split("/"):
-        if segment == "..":
-            del segments[max(1, len(segments) - 1) :]
-        elif segment != ".":
-            segments.append(segment.rstrip("."))  # as file systems do that end no name with a dot
-    return "/".join(segments)
+        if refusal := self.closed.refusal(target.host, target.raw_path):
+            raise _not_allowed(field, refusal)
 
 
 def _not_allowed(field: str, detail: str) -> Problem:

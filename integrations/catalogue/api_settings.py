@@ -39,13 +39,17 @@ class CallerCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedPath:
-    """A path that partners may not call; compared after percent-decoding, without regard to case.
+    """Paths that partners may not call; compared after percent-decoding, without regard to case.
 
-    `host` None: on every host. `prefix` begins with a slash.
+    `pattern` names segments: `{any}` is any one segment or part of one, `**` any number of them, so that `/oauth/**`
+    is /oauth and all below it. `prefix` in its place: every path that begins so. `host` None: on every host.
+    `instead` tells partners what to do, where there is something.
     """
 
-    prefix: str
+    pattern: str | None = None
+    prefix: str | None = None
     host: str | None = None
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

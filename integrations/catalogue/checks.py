@@ -239,6 +239,8 @@ def _hosts(provider: Provider) -> Iterator[Problem]:
     for index, closed in enumerate(provider.api.closed_paths):
         if closed.host is not None and closed.host not in provider.api.hosts:
             yield f"$.api.closed_paths[{index}].host", "is not one of api.hosts"
+        if closed.pattern is not None and not re.sub(r"\{any\}|[/*]", "", closed.pattern):
+            yield f"$.api.closed_paths[{index}].pattern", "names no segment: it would close everything"
     for path, template, _ in _template_uses(provider):
         host = template if path.startswith("$.api.hosts") else _authority(template)
         if path.startswith("$.api.hosts") and ("." not in host and "{" not in host):

@@ -75,7 +75,7 @@ ENTRY: dict[str, Any] = {
         "base_url": "https://api.acme.example",
         "hosts": ["api.acme.example", "{sub}.shop.example", "{api_host}"],
         "headers": {"X-Client": "{client_id}"},
-        "closed_paths": [{"prefix": "/oauth/"}],
+        "closed_paths": [{"pattern": "/oauth/**"}],
     },
     "identity": [
         {"url": "https://api.acme.example/me?note={note}", "account_id": "id", "extras": {"team": "team.id"}}

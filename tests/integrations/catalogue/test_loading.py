@@ -72,9 +72,29 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         "not one of api.hosts",
     ),
     "closed path without a slash": (
-        (("api", "closed_paths", 0, "prefix"), "oauth"),
-        "$.api.closed_paths[0].prefix",
+        (("api", "closed_paths", 0, "pattern"), "oauth"),
+        "$.api.closed_paths[0].pattern",
         "",
+    ),
+    "closed path with another placeholder": (
+        (("api", "closed_paths", 0, "pattern"), "/{version}/batch"),
+        "$.api.closed_paths[0].pattern",
+        "does not match",
+    ),
+    "closed path with a star in a segment": (
+        (("api", "closed_paths", 0, "pattern"), "/oauth*"),
+        "$.api.closed_paths[0].pattern",
+        "does not match",
+    ),
+    "closed path said twice": (
+        (("api", "closed_paths", 0, "prefix"), "/oauth/"),
+        "$.api.closed_paths[0]",
+        "",
+    ),
+    "closed path that closes everything": (
+        (("api", "closed_paths", 0, "pattern"), "/{any}/**"),
+        "$.api.closed_paths[0].pattern",
+        "names no segment",
     ),
     "regular expression in a credential": (
         (("credentials", "client_id", "pattern"), "[a-"),

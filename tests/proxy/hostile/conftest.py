@@ -17,6 +17,7 @@ from tests import factories
 from tests.egress.servers import Conversation, Server
 from tests.factories import HUBSPOT_ORIGINS, World
 from tests.proxy.conftest import TOKEN
+from tests.proxy.hostile import providers
 from tests.proxy.hostile.network import Network, watched
 from tests.proxy.hostile.rows import PAGE, SERVER, Row
 from tests.proxy.servers import RawReply, Served, served
@@ -158,11 +159,24 @@ def transactional_db(django_db_setup: Any, django_db_blocker: Any) -> Iterator[N
 def place(transactional_db: None) -> Iterator[Place]:
     """Made once: the table's rows change nothing, and each looks only at what its own call did."""
     origins = [*(origin for origin in HUBSPOT_ORIGINS if origin not in TRAPS), *TRAPS]
+    origins += providers.ORIGINS.values()
     servers = {origin: Server(answering) for origin in origins}
     mapping = {origin: f"http://127.0.0.1:{server.port}" for origin, server in servers.items()}
     at = factories.world()
     cust = factories.connection(at, "cust", access_token=TOKEN, expires_in=86_400)
+    for provider_id in providers.ORIGINS:
+        connected(at, provider_id)
     with override_settings(UPSTREAM_MAP=mapping), served() as platform, watched() as network:
         yield Place(platform, at, cust, network, servers)
     for server in servers.values():
         server.close()
+
+
+def connected(at: World, provider_id: str) -> None:
+    """The same customer's connection with another provider, of the integration `of-{provider_id}`."""
+    made = factories.integration(f"of-{provider_id}", provider_id, client_id="0123456789abcdef")
+    at.credential.integration_grants.create(integration=made)
+    there = World(at.partner, at.new_credential, made, made.current_client())
+    factories.connection(
+        there, "cust", access_token=TOKEN, expires_in=86_400, **providers.KNOWN.get(provider_id, {})
+    )
