@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -302,3 +303,8 @@ RECEIPTS_AT_ONCE = env.int("RECEIPTS_AT_ONCE", default=32)
 RECEIPT_KEPT_BYTES = env.int("RECEIPT_KEPT_BYTES", default=1073741824)
 CELERY_BEAT_SCHEDULE["run-receipts"] = {"task": "proxy.tasks.sweep_receipts", "schedule": 30.0}
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["ReceiptState"] = "proxy.models.receipt.State"  # type: ignore[index]
+
+# --- providers (integrations/catalogue/README.md) -------------------------------------------------------
+# A folder of the operator's own provider files, which are served beside ours and win by id.
+_folder = env.str("CATALOGUE_FOLDER", default="")
+CATALOGUE_FOLDER = Path(_folder) if _folder else None

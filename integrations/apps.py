@@ -1,6 +1,7 @@
 """What can be connected: catalogue, OAuth, integrations, connect flow, connections, tokens."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class IntegrationsConfig(AppConfig):
@@ -8,5 +9,7 @@ class IntegrationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integrations import checks  # noqa: F401 (registering)
+        from integrations import catalogue, checks  # noqa: F401 (registering)
         from integrations.api import problems  # noqa: F401 (registering)
+
+        catalogue.use_folder(settings.CATALOGUE_FOLDER)

@@ -12,7 +12,12 @@ from integrations import catalogue
 @checks.register
 def catalogue_is_right(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Each finding in a provider file is an error with the file and the place in it."""
+    folders = [catalogue.PROVIDERS_FOLDER, catalogue.operators_folder()]
     return [
-        checks.Error(str(finding), hint="Run manage.py catalogue validate.", id="integrations.E001")
-        for finding in catalogue.validate(catalogue.PROVIDERS_FOLDER)
+        checks.Error(
+            str(finding), hint=f"Run manage.py catalogue validate --folder {folder}.", id="integrations.E001"
+        )
+        for folder in folders
+        if folder is not None
+        for finding in catalogue.validate(folder)
     ]

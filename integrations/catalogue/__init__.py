@@ -50,7 +50,7 @@ from .provider import (
     WebhookRules,
     WebhookSignature,
 )
-from .registry import all_providers, get
+from .registry import all_providers, get, operators_folder, use_folder
 from .templates import placeholders, render, render_host
 from .values import (
     account_url,
@@ -114,6 +114,7 @@ __all__ = [
     "get",
     "load",
     "lookup",
+    "operators_folder",
     "placeholders",
     "render",
     "render_host",
@@ -121,5 +122,6 @@ __all__ = [
     "resolve_base_url",
     "resolve_headers",
     "resolve_hosts",
+    "use_folder",
     "validate",
 ]

@@ -46,10 +46,15 @@ for _name, (_pattern, _first) in _RESOLVERS.items():
     _JsonLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_pattern), list(_first))
 
 
+def read_text(text: str) -> Any:
+    """A YAML text as JSON data. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_JsonLoader)  # noqa: S506 - a safe loader
+
+
 def read_entry(path: Path) -> tuple[Any, list[Finding]]:
     """The file's document (None when it cannot be read), and what is wrong with it as YAML."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_JsonLoader), []  # noqa: S506 - a safe loader
+        return read_text(path.read_text(encoding="utf-8")), []
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         return None, [Finding(path.name, "$", f"not valid YAML{where}: {error.problem}")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from .provider import Provider
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 PROVIDERS_FOLDER = Path(__file__).with_name("providers")
+#: the scaffold's mark; not the name of Todoist
+_DRAFT = re.compile(r"\bTODO\b|^todo$")
 
 
 def load(folder: Path) -> dict[str, Provider]:
@@ -56,6 +60,7 @@ def _read_entry(path: Path) -> tuple[Provider | None, list[Finding]]:
     if findings:
         return None, findings
     findings = _schema_findings(path.name, document)
+    findings += [Finding(path.name, where, "is a draft: TODO") for where in _unfinished(document)]
     if findings:
         return None, findings
     scopes_file = document.pop("scopes_file", None)
@@ -71,6 +76,18 @@ def _read_entry(path: Path) -> tuple[Provider | None, list[Finding]]:
     return provider, [
         Finding(path.name, where, message) for where, message in check_entry(provider, path.stem)
     ]
+
+
+def _unfinished(document: Any, path: str = "$") -> Iterator[str]:
+    """The places of a draft that nobody has filled in."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from _unfinished(value, f"{path}.{name}")
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from _unfinished(value, f"{path}[{index}]")
+    elif isinstance(document, str) and _DRAFT.search(document):
+        yield path
 
 
 def _schema_findings(file: str, document: Any) -> list[Finding]:

@@ -11,21 +11,34 @@ from .provider import Provider
 
 _lock = threading.Lock()
 _loaded: dict[Path | None, dict[str, Provider]] = {}
+_operators_folder: Path | None = None
 
 
-def get(provider_id: str, *, extra_folder: Path | None = None) -> Provider:
+def use_folder(folder: Path | None) -> None:
+    """From now on serve the entries of an operator's folder too; called once, when a process begins."""
+    global _operators_folder
+    _operators_folder = folder
+
+
+def operators_folder() -> Path | None:
+    """The folder whose entries are served beside our own, if there is one."""
+    return _operators_folder
+
+
+def get(provider_id: str) -> Provider:
     """The entry of that id. Raises UnknownProvider, which names the ids there are, and CatalogueError when
     the files cannot be served. The files are read once per process."""
-    providers = _providers(extra_folder)
+    providers = _providers(_operators_folder)
     try:
         return providers[provider_id]
     except KeyError:
         raise UnknownProvider(provider_id, providers) from None
 
 
-def all_providers(*, extra_folder: Path | None = None) -> tuple[Provider, ...]:
+def all_providers() -> tuple[Provider, ...]:
     """Every entry, in the order of the names that people see."""
-    return tuple(sorted(_providers(extra_folder).values(), key=lambda entry: entry.display_name.casefold()))
+    providers = _providers(_operators_folder).values()
+    return tuple(sorted(providers, key=lambda entry: entry.display_name.casefold()))
 
 
 def _providers(extra_folder: Path | None) -> dict[str, Provider]:

@@ -5,6 +5,7 @@ Everything leaves through egress; the session is requests-oauthlib's. Nothing he
 
 from integrations.provider_calls.grants import exchange_code, refresh
 from integrations.provider_calls.identity import Identity, identify
+from integrations.provider_calls.metadata import fetch_metadata
 from integrations.provider_calls.revocation import Revoked, revoke, revoked_kind
 from integrations.provider_calls.transport import kept_connections
 from integrations.provider_calls.trial import Trial, try_credentials
@@ -14,6 +15,7 @@ __all__ = [
     "Revoked",
     "Trial",
     "exchange_code",
+    "fetch_metadata",
     "identify",
     "kept_connections",
     "refresh",

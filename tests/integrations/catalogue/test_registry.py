@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.catalogue import CatalogueError, UnknownProvider, all_providers, get, registry
+from integrations.catalogue import CatalogueError, UnknownProvider, all_providers, get, registry, use_folder
 
 from .entry import ENTRY, changed, write_entry
 
@@ -19,6 +19,7 @@ def nothing_loaded() -> Iterator[None]:
     before = dict(registry._loaded)
     registry._loaded.clear()
     yield
+    use_folder(None)
     registry._loaded.clear()
     registry._loaded.update(before)
 
@@ -58,22 +59,26 @@ def test_many_threads_read_the_files_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(calls) == 1
 
 
-def test_an_operator_s_folder_adds_and_overrides(tmp_path: Path) -> None:
+def test_an_operator_s_folder_adds_and_overrides(tmp_path: Path, nothing_loaded: None) -> None:
+    ours, count = get("hubspot"), len(all_providers())
     write_entry(tmp_path, ENTRY)
     write_entry(tmp_path, changed((("id",), "xero"), (("display_name",), "Our Xero")), name="xero.yaml")
 
-    assert get("acme", extra_folder=tmp_path).display_name == "Acme"
-    assert get("xero", extra_folder=tmp_path).display_name == "Our Xero"
-    assert get("hubspot", extra_folder=tmp_path) is get("hubspot")
+    use_folder(tmp_path)
+
+    assert get("acme").display_name == "Acme"
+    assert get("xero").display_name == "Our Xero"
+    assert get("hubspot") is ours
+    assert len(all_providers()) == count + 1
+    use_folder(None)
     assert get("xero").display_name == "Xero"
-    assert len(all_providers(extra_folder=tmp_path)) == len(all_providers()) + 1
 
 
-def test_a_broken_operator_s_folder_does_not_hide_our_own_entries(tmp_path: Path) -> None:
+def test_a_broken_operator_s_folder_is_never_half_served(tmp_path: Path, nothing_loaded: None) -> None:
     write_entry(tmp_path, changed((("color",), "red")))
+    use_folder(tmp_path)
     with pytest.raises(CatalogueError):
-        get("hubspot", extra_folder=tmp_path)
-    assert get("hubspot").id == "hubspot"
+        get("hubspot")
 
 
 def test_entries_cannot_be_changed() -> None:
