@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from egress.errors import InvalidReply
-from proxy import credentials, headers
+from proxy import credentials, headers, lookups
 from proxy.limits import Ticket
 from proxy.plane import DataPlane
 from proxy.replies import Reply
@@ -22,7 +22,8 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
     """Send the call and return the reply once its header section is there; close the reply afterwards.
 
     A reply by which the provider says that the token expired leads to one refresh and, when the content is
-    at hand, to one more try. Raises EgressError, what a refresh raises, and what reading the content raises.
+    at hand, to one more try. Raises EgressError, Problem, what a refresh or look_again() raises, and what reading
+    the content raises.
     """
     record, target = call.record, call.target
     record.connection_id, record.provider_id = route.connection_id, route.provider.id
@@ -33,6 +34,7 @@ async def forward(plane: DataPlane, route: Route, call: Call) -> Reply:
         if ticket.has_to_wait_for_budget:
             began = perf_counter()
             await ticket.admitted()
+            await lookups.look_again(plane, route, record)
             spent = perf_counter() - began
         record.sent_at = perf_counter()
         reply = await _forwarded(plane, route, call, ticket, spent_seconds=spent)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
 from accounts.api.authentication import Caller
+from accounts.api.problems import Problem
+from accounts.models import Credential
+from accounts.models.partner import Permission
 from proxy import routes
 from proxy.api.authentication import find_caller
 from proxy.controls import Controls
 from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
 from proxy.flights import Answer
 from proxy.plane import DataPlane
+from proxy.record import Record
 from proxy.refreshing import MAX_REFRESH_WAIT_SECONDS
 from proxy.routes import Route
 from proxy.selectors import Selector, is_slug
@@ -86,3 +93,35 @@ async def freshen(plane: DataPlane, route: Route, *, timeout_seconds: float | No
             wait_seconds=min(route.header_timeout(timeout_seconds), MAX_REFRESH_WAIT_SECONDS),
             now=now,
         )
+
+
+async def look_again(plane: DataPlane, route: Route, record: Record) -> None:
+    """Before a call that has waited is sent: see that its caller may still make it, over the same connection.
+
+    Gives the route a later token, if there is one. Raises AuthenticationFailed, Problem, and what routes.resolve
+    raises.
+    """
+    credential_id, slug, connection_id = record.credential_id, record.slug, route.connection_id
+    fresh, _ = await plane.flights.join(
+        ("again", plane.cache.generation(), credential_id, slug, connection_id),
+        lambda: plane.reads.submit(_route_again, credential_id, slug, connection_id),
+    )
+    if (fresh.account, fresh.destination, fresh.added_fields) != (
+        route.account,
+        route.destination,
+        route.added_fields,
+    ):
+        detail = "The connection has become one with another account while this call waited. Call again."
+        raise Problem("connection_not_found", detail)
+    if fresh.token.version > route.token.version:
+        route.token = fresh.token
+
+
+def _route_again(credential_id: UUID | None, slug: str, connection_id: UUID) -> Route:
+    live = Credential.objects.live(timezone.now()).select_related("partner")
+    credential = live.filter(pk=credential_id).first()
+    if credential is None:
+        raise AuthenticationFailed("The credential has expired or was revoked while this call waited.")
+    if Permission.PROXY not in credential.permissions:
+        raise PermissionDenied("The credential has lost its permission while this call waited.")
+    return routes.resolve(credential, Selector(slug, None, connection_id, None))

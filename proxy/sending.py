@@ -14,7 +14,7 @@ from egress.errors import ConnectFailed, EgressError, ReplyLost
 from egress.urls import Target
 from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired
 from integrations.tokens import AccessToken
-from proxy import credentials, expired, retries
+from proxy import credentials, expired, lookups, retries
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
 from proxy.limits import Ticket
@@ -50,6 +50,10 @@ class Call:
         content = self.content
         return not isinstance(content, KeptContent) or content.whole is not None or not content.has_begun
 
+    def may_repeat(self) -> bool:
+        """Whether it cannot do its work twice when it is sent twice."""
+        return retries.may_repeat(self.method, self.fields)
+
     @property
     def sendable_content(self) -> bytes | KeptContent | None:
         content = self.content
@@ -76,7 +80,7 @@ async def send(
     response headers that the caller or the provider's entry sets; a reply that asks for more goes back at once.
 
     spent_seconds: what of that time the call has waited for its ticket. Raises EgressError, what a refresh
-    raises, what reading the content raises, and Problem when the circuit has opened before another try.
+    raises, what reading the content raises, and what look_again() and the ticket say of another try.
     """
     tries = _Tries(plane, route, call, ticket)
     return await tries.sent(spent_seconds)
@@ -89,6 +93,7 @@ class _Tries:
         "_call",
         "_clock",
         "_ends",
+        "_has_received",
         "_has_replayed",
         "_plane",
         "_route",
@@ -106,7 +111,7 @@ class _Tries:
         self._clock = plane.loop.time
         self._seconds = route.header_timeout(call.timeout_seconds)
         self._ends = self._clock() + self._seconds
-        self._has_replayed = False
+        self._has_replayed = self._has_received = False
 
     async def sent(self, spent_seconds: float) -> Sent:
         timeouts = _timeouts(self._seconds)
@@ -135,8 +140,7 @@ class _Tries:
                     return Sent(response, peek.content, self._token)
                 self._ticket.answered(response.status, response.raw_headers)
                 await response.aclose()
-            if wait:
-                await self._pause(wait)
+            await self._pause(wait)
             timeouts = self._what_is_left(timeouts)
 
     def _is_worth_a_look(self, status: int) -> bool:
@@ -149,18 +153,19 @@ class _Tries:
 
     def _wait_after_failure(self, error: EgressError) -> float | None:
         """Seconds until the next try; None: there is none."""
-        if not self._may_try_again or not (isinstance(error, ConnectFailed) or self._is_repeatable):
+        if not self._may_try_again or not (isinstance(error, ConnectFailed) or self._call.may_repeat()):
             return None
         return self._within_time(retries.backoff(self._call.record.retries))
 
     async def _wait_after_reply(self, peek: Peek) -> float | None:
         """Seconds until the next try, 0.0 for the one with a fresh token; None: this reply is the partner's."""
-        if isinstance(self._call.content, KeptContent):
-            self._ends = max(self._ends, self._clock() + self._seconds)  # to receive it took time of its own
+        if isinstance(self._call.content, KeptContent) and not self._has_received:
+            self._has_received = True  # which took time of its own; later tries send what is kept
+            self._ends = max(self._ends, self._clock() + self._seconds)
         if await self._has_fresh_token(peek):
             return 0.0
         api, status, fields = self._route.api, peek.response.status, peek.response.raw_headers
-        may_repeat = self._may_try_again and self._is_repeatable
+        may_repeat = self._may_try_again and self._call.may_repeat()
         document = None
         if retries.wants_document(api, status):
             document = await peek.document(ends=self._ends if may_repeat else 0.0)
@@ -176,10 +181,6 @@ class _Tries:
     def _may_try_again(self) -> bool:
         return self._call.record.retries < self._call.retries and self._call.is_content_at_hand
 
-    @property
-    def _is_repeatable(self) -> bool:
-        return retries.may_repeat(self._call.method, self._call.fields)
-
     def _what_is_left(self, timeouts: Timeouts) -> Timeouts:
         seconds = max(self._ends - self._clock(), _SHORTEST_TRY_SECONDS)
         return replace(timeouts, connect=min(CONNECT_SECONDS, seconds), response_headers=seconds)
@@ -188,9 +189,13 @@ class _Tries:
         return wait if self._clock() + wait < self._ends else None
 
     async def _pause(self, seconds: float) -> None:
-        await sleep(seconds)
-        self._ticket.tries_again()
-        self._call.record.retries += 1
+        """Wait before another try, and look whether it may be made. 0.0: for the one with a fresh token."""
+        if seconds:
+            await sleep(seconds)
+        await lookups.look_again(self._plane, self._route, self._call.record)
+        if seconds:
+            self._ticket.tries_again()
+            self._call.record.retries += 1
         if self._route.token.version > self._token.version:  # another call has brought a later one
             self._token = self._route.token
 
@@ -259,7 +264,9 @@ async def _once(
             content_length=call.content_length,
             timeouts=timeouts,
         )
-    return await plane.client.stream(call.method, ask[0], headers=ask[1], body=content, timeouts=timeouts)
+    return await plane.client.stream(
+        call.method, ask[0], headers=ask[1], body=content, timeouts=timeouts, may_repeat=call.may_repeat
+    )
 
 
 def _timeouts(seconds: float) -> Timeouts:

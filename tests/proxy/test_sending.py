@@ -266,6 +266,29 @@ def test_prx_29_what_a_call_waits_for_its_account_is_part_of_its_time(
     assert (got.status, got.body, waits, len(upstream.requests)) == (429, b"slow down", [], 2)
 
 
+def test_prx_29_streamed_content_gives_a_call_its_time_anew_once(
+    platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits
+) -> None:
+    """Later tries send what was kept: to receive it takes none of their time."""
+
+    def handler(talk: Conversation) -> None:
+        head = talk.read_until(b"\r\n\r\n").lower()
+        talk.read_until(b"0\r\n\r\n" if b"chunked" in head else b"{}")
+        talk.server.requests.append(head)
+        time.sleep(0.4)
+        talk.send(limited(b"Retry-After: 1", status="503 Service Unavailable"))
+
+    upstream = provider(handler)
+    head = (
+        "PUT /proxy/hbdev/cust/crm HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        f"Authorization: Bearer {at.api_key}\r\nPatchbay-Retries: 10\r\nPatchbay-Timeout: 1.5\r\n\r\n"
+    )
+    platform.raw(head.encode() + b"2\r\n{}\r\n0\r\n\r\n")
+    assert b"chunked" in upstream.requests[0]
+    assert all(b"content-length: 2" in request for request in upstream.requests[1:])
+    assert 2 <= len(upstream.requests) <= 5
+
+
 def test_prx_19_after_a_refresh_each_try_carries_the_new_token_and_the_whole_body(
     platform: Served, at: World, cust: Connection, provider: Serve, waits: Waits, records: list[Record]
 ) -> None:
