@@ -9,7 +9,7 @@ import pytest
 import pytest_socket
 from django.core.cache import cache
 
-from tests import factories
+from tests import database, factories
 from tests.factories import World
 from tests.provider_server import ProviderServer
 
@@ -17,6 +17,20 @@ from tests.provider_server import ProviderServer
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup() -> None:
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """pytest-django's place for it, before the database is made."""
+    database.write_without_waiting()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        wanted = database.kept_rows()
+    with database.emptied_quickly(wanted):
+        yield
 
 
 @pytest.fixture(autouse=True)
