@@ -301,6 +301,7 @@ TRAFFIC_HOUR_DAYS = 400
 # Made at once by one worker process; each may hold 10 MiB.
 RECEIPTS_AT_ONCE = env.int("RECEIPTS_AT_ONCE", default=32)
 RECEIPT_KEPT_BYTES = env.int("RECEIPT_KEPT_BYTES", default=1073741824)
+RECEIPT_KEPT_ROWS = env.int("RECEIPT_KEPT_ROWS", default=50000)
 CELERY_BEAT_SCHEDULE["run-receipts"] = {"task": "proxy.tasks.sweep_receipts", "schedule": 30.0}
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["ReceiptState"] = "proxy.models.receipt.State"  # type: ignore[index]
 

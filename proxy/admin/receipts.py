@@ -24,8 +24,8 @@ class ReceiptAdmin(ReadOnlyAdmin):
     search_help_text = "Search by the UUID of a receipt or of its connection, or by request id."
     fields = (
         "id", "shown_state", "method", "is_repeatable", "status", "code", "partner", "credential", "integration",
-        "connection", "request_id", "tries", "not_before", "sent_at", "lease_expires_at", "created_at", "completed_at",
-        "expires_at", "kept_bytes",
+        "connection", "request_id", "tries", "not_before", "sent_at", "lease_expires_at", "created_at", "begun_at",
+        "completed_at", "expires_at", "kept_bytes",
     )  # fmt: skip
 
     @admin.display(description="state", ordering="state")

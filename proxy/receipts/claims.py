@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import F, Q, Window
-from django.db.models.functions import Now, RowNumber
+from django.db.models import DateTimeField, F, Q, Value, Window
+from django.db.models.functions import Coalesce, Now, RowNumber
+from django.utils import timezone
 
 from integrations.tokens.lease import ends_at
 from proxy.models import Receipt
@@ -51,6 +52,7 @@ def claim(limit: int, *, share: int, busy: Mapping[UUID, int] | None = None) -> 
                 lease_expires_at=ends_at(LEASE),
                 tries=F("tries") + 1,
                 not_before=None,
+                begun_at=Coalesce("begun_at", Value(timezone.now(), output_field=DateTimeField())),
             )
         ):
             taken[partner_id] = taken.get(partner_id, 0) + 1

@@ -24,11 +24,25 @@ _ENDED = f"connection.{Status.DISCONNECTED.value}"
 
 
 def purge(limit: int) -> int:
-    """Delete what has expired: at most limit rows, content first."""
-    expired = ReceiptPart.objects.filter(receipt__expires_at__lte=Now()).order_by("receipt__expires_at")
-    parts = purging.delete_some(expired, limit)
-    empty = Receipt.objects.filter(expires_at__lte=Now(), parts=None).order_by("expires_at")
-    return parts + (purging.delete_some(empty, limit - parts) if parts < limit else 0)
+    """End what has expired without having been made, and delete what has expired after its end: at most limit rows,
+    content first. What is under way ends by itself."""
+    over = Receipt.objects.filter(expires_at__lte=Now()).exclude(state__in=OPEN).order_by("expires_at")
+    parts = ReceiptPart.objects.filter(receipt__in=over.order_by()).order_by("receipt__expires_at")
+    done = _give_up(limit)
+    done += purging.delete_some(parts, limit - done)
+    return done + purging.delete_some(over.filter(parts=None), limit - done)
+
+
+def _give_up(limit: int) -> int:
+    """The partner is told of it, as of any other end, and can read why for a while."""
+    pending = Receipt.objects.filter(state=State.PENDING, expires_at__lte=Now())
+    late = pending.select_related("partner").order_by("expires_at")[:limit]
+    return sum(outcomes.end(receipt, _not_made(receipt), only_if=pending) for receipt in late)
+
+
+def _not_made(receipt: Receipt) -> Outcome:
+    detail = "The call could not be made within 24 hours of being taken in."
+    return outcomes.of_error(Problem("saturated", detail), request_id=receipt.request_id)
 
 
 @receiver(post_save, sender=AuditEntry, dispatch_uid="receipts of an ended connection")

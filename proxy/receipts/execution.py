@@ -20,7 +20,7 @@ from proxy.envelope import Envelope
 from proxy.forwarder import Call, forward
 from proxy.models.receipt import State
 from proxy.plane import DataPlane
-from proxy.receipts import claims, contents, outcomes
+from proxy.receipts import claims, contents, outcomes, room
 from proxy.receipts.claims import Claim
 from proxy.receipts.contents import StoredReply, StoredRequest
 from proxy.receipts.outcomes import MAX_RESULT_BYTES, Outcome
@@ -32,7 +32,7 @@ from proxy.selectors import Selector
 
 log = structlog.get_logger(__name__)
 
-#: what of ours passes, which Retry-After tells, puts a call off, unless it has waited for so long
+#: what of ours passes, which Retry-After tells, puts a call off, until so long after it was first taken up
 PATIENCE = timedelta(minutes=15)
 _LONGEST_PAUSE_SECONDS = 60.0
 #: until a call is taken up again that a database which was away has kept from being sent
@@ -105,7 +105,8 @@ def _pause_seconds(claimed: Claim, error: Exception) -> float | None:
     problem = problems.from_exception(error)
     if problem is None or "retryAfter" not in problem.members:
         return None
-    if timezone.now() - claimed.receipt.created_at >= PATIENCE:
+    receipt = claimed.receipt
+    if timezone.now() - (receipt.begun_at or receipt.created_at) >= PATIENCE:
         return None
     return min(float(problem.members["retryAfter"]), _LONGEST_PAUSE_SECONDS)
 
@@ -147,6 +148,7 @@ def _prepared(claimed: Claim) -> tuple[Route, StoredRequest]:
     request = contents.request_of(receipt.pk)
     if request is None:
         raise _ClaimLost
+    room.require_for_result(receipt)
     return route, request
 
 

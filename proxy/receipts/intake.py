@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from accounts.api.problems import Problem
@@ -16,14 +14,11 @@ from integrations.models import Connection
 from proxy import retries
 from proxy.forwarder import Call
 from proxy.models import Receipt
-from proxy.models.receipt import KEEP, OPEN, PartKind
-from proxy.receipts import contents
+from proxy.models.receipt import KEEP, PartKind
+from proxy.receipts import contents, room
 from proxy.receipts.contents import StoredRequest
 
 MAX_REQUEST_BYTES = 1_048_576
-#: of one partner, whose calls are still to be made
-MAX_OPEN = 1_000
-_RETRY_SECONDS = 30
 
 
 def require_storable(request: StoredRequest) -> None:
@@ -42,7 +37,7 @@ def take_in(credential: Credential, connection_id: UUID, request: StoredRequest,
     """Commit a pending receipt for a call that could be made. Raises Problem (413, saturated) and
     ConnectionNotFound."""
     require_storable(request)
-    _require_room(credential.partner_id, request.size)
+    room.require_for_call(credential.partner_id, request.size)
     connection = Connection.objects.filter(pk=connection_id).only("integration_id").first()
     if connection is None:
         raise ConnectionNotFound("No such connection.")
@@ -64,18 +59,3 @@ def take_in(credential: Credential, connection_id: UUID, request: StoredRequest,
         receipt.save(force_insert=True)
         contents.write(parts)
     return receipt
-
-
-def _require_room(partner_id: UUID, size: int) -> None:
-    """Near enough: calls that arrive at the same moment may pass the bounds by a few."""
-    rows = Receipt.objects.kept().filter(partner=partner_id)
-    found = rows.aggregate(open=Count("pk", filter=Q(state__in=OPEN)), kept=Sum("kept_bytes"))
-    if found["open"] >= MAX_OPEN:
-        detail = f"{MAX_OPEN:,} calls of yours are still to be made. Try again."
-        raise Problem("saturated", detail, {"retryAfter": _RETRY_SECONDS})
-    if (found["kept"] or 0) + size > settings.RECEIPT_KEPT_BYTES:
-        detail = (
-            f"Your receipts keep {settings.RECEIPT_KEPT_BYTES:,} bytes, which is the most. DELETE those that "
-            "you have read; each goes by itself 24 hours after it was made."
-        )
-        raise Problem("saturated", detail, {"retryAfter": _RETRY_SECONDS})

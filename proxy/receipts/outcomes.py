@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,8 @@ from proxy.record import Record
 
 #: of a provider's reply; a longer one is not kept
 MAX_RESULT_BYTES = 10 * 1_048_576
+#: at least so long an end can be read, however late it comes
+READABLE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def end(receipt: Receipt, outcome: Outcome, *, only_if: ReceiptQuerySet) -> bool
         if _is_of_provider(outcome) and _has_disconnected(receipt):
             outcome = of_error(ConnectionNotFound("No such connection."), request_id=receipt.request_id)
             parts = _sealed(receipt, outcome)
-        ended = only_if.filter(pk=receipt.pk).update(**_row(outcome))
+        ended = only_if.filter(pk=receipt.pk).update(**_row(receipt, outcome))
         if ended:
             ReceiptPart.objects.filter(receipt=receipt.pk).delete()
             contents.write(parts)
@@ -76,14 +79,15 @@ def _sealed(receipt: Receipt, outcome: Outcome) -> list[ReceiptPart]:
     return [] if reply is None else contents.sealed(receipt.pk, PartKind.RESULT, reply.packed())
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
-    reply = outcome.reply
+def _row(receipt: Receipt, outcome: Outcome) -> dict[str, Any]:
+    reply, now = outcome.reply, timezone.now()
     row: dict[str, Any] = {
         "state": outcome.state,
         "status": None if reply is None else reply.status,
         "code": outcome.code,
         "kept_bytes": 0 if reply is None else reply.size,
-        "completed_at": timezone.now(),
+        "completed_at": now,
+        "expires_at": max(receipt.expires_at, now + READABLE),
         "lease_expires_at": None,
         "not_before": None,
     }

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import purging
+from accounts.models import Event
 from integrations import connections
 from integrations.models import Connection
 from integrations.models.connection import Status
@@ -38,7 +39,7 @@ def kept(
 def test_rows_are_kept_for_a_day_and_deleted_in_chunks(world: World) -> None:
     now = timezone.now()
     fresh = kept(world, expires_at=now + timedelta(minutes=1))
-    for state in (State.COMPLETED, State.PENDING, State.RUNNING, State.CANCELLED):
+    for state in (State.COMPLETED, State.FAILED, State.RESULT_TOO_LARGE, State.CANCELLED):
         kept(world, state=state, expires_at=now - timedelta(seconds=1))
     assert ReceiptPart.objects.count() == 20
     assert ending.purge(3) == 3
@@ -47,6 +48,37 @@ def test_rows_are_kept_for_a_day_and_deleted_in_chunks(world: World) -> None:
         pass
     assert list(Receipt.objects.all()) == [fresh]
     assert ReceiptPart.objects.count() == 4
+
+
+def test_what_was_not_made_within_its_time_ends_with_an_event_and_can_be_read(
+    client: Any, world: World
+) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    for number in range(3):
+        asked = receipt(world, expires_at=past, kept_bytes=number)
+        contents.write(contents.sealed(asked.pk, PartKind.REQUEST, StoredReply(200, [], b"x").packed()))
+    assert ending.purge(2) == 2
+    assert Event.objects.count() == 2
+    assert ending.purge(2) == 1
+    told = Event.objects.filter(type="receipt.completed").values_list("data__id", "data__state")
+    assert set(told) == {(str(row.pk), "failed") for row in Receipt.objects.all()}
+    found = json.loads(client.get(f"/api/v1/receipts/{asked.pk}", **world.auth).content)
+    assert (found["state"], found["problem"]["code"]) == ("failed", "saturated")
+    assert ending.purge(100) == 0, "for an hour"
+    Receipt.objects.update(expires_at=past)
+    ending.purge(100)
+    assert not Receipt.objects.exists()
+    assert Event.objects.count() == 3
+
+
+def test_what_is_under_way_when_it_expires_ends_by_itself(client: Any, world: World) -> None:
+    made = receipt(world)
+    (held,) = claims.claim(1, share=1)
+    held.receipt.expires_at = timezone.now() - timedelta(seconds=1)
+    held.receipt.save(update_fields=["expires_at"])
+    assert ending.purge(100) == 0
+    assert outcomes.finish(held, Outcome(State.COMPLETED, StoredReply(200, [], b"late")))
+    assert client.get(f"/api/v1/receipts/{made.pk}/reply", **world.auth).content == b"late"
 
 
 def test_the_hourly_purge_and_the_sweep_both_delete(world: World, monkeypatch: Any) -> None:

@@ -234,6 +234,9 @@ def test_a_limit_of_ours_puts_the_call_off_and_a_provider_that_is_away_fails_it(
     assert not Event.objects.exists()
     Receipt.objects.update(not_before=None, created_at=timezone.now() - execution.PATIENCE)
     tasks.run_receipts()
+    assert now_of(made).state == State.PENDING, "how long it had waited for a worker does not count"
+    Receipt.objects.update(not_before=None, begun_at=timezone.now() - execution.PATIENCE)
+    tasks.run_receipts()
     assert (now_of(made).state, now_of(made).code) == (State.FAILED, "circuit_open")
 
     monkeypatch.setattr(execution, "forward", real)

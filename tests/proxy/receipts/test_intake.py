@@ -14,11 +14,8 @@ from integrations import connections
 from integrations.models import Connection, Integration
 from integrations.models.connection import Status
 from proxy.models import Receipt, ReceiptPart
-from proxy.receipts import intake
-from tests import factories
 from tests.factories import ACTOR, World
 from tests.proxy.calls import problem
-from tests.proxy.receipts.made import receipt
 from tests.proxy.receipts.talk import ASYNC, post
 from tests.proxy.servers import RawReply, Served
 
@@ -124,33 +121,6 @@ def test_a_request_of_a_byte_more_is_refused_naming_field_and_limit(
         assert problem(answer.body)["maxBytes"] == MIB
     answer = post(platform, at, method="PUT", url=url, headers={"X-A": "x" * MIB})
     assert refused(answer) == (413, "content_too_large", "headers")
-
-
-def test_a_partner_has_so_many_calls_waiting_and_no_more(
-    platform: Served, at: World, cust: Connection, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(intake, "MAX_OPEN", 2)
-    receipt(at, cust, state="running")
-    assert post(platform, at).status == 202
-    answer = post(platform, at)
-    assert (answer.status, problem(answer.body)["code"]) == (503, "saturated")
-    assert answer.get("Retry-After") == "30"
-    other = factories.world("Other", of=at.integration)
-    factories.connection(other, "cust")
-    assert post(platform, other).status == 202, "another partner is not held up"
-    Receipt.objects.filter(state="running").update(state="completed")
-    assert post(platform, at).status == 202
-
-
-def test_a_partner_keeps_so_much_and_no_more(
-    platform: Served, at: World, cust: Connection, settings: Any
-) -> None:
-    settings.RECEIPT_KEPT_BYTES = 1000
-    kept = receipt(at, cust, state="completed", kept_bytes=997)
-    answer = post(platform, at)
-    assert (answer.status, problem(answer.body)["code"]) == (503, "saturated")
-    kept.delete()
-    assert post(platform, at).status == 202
 
 
 def test_idempotency_is_that_of_what_is_sent(platform: Served, at: World, cust: Connection) -> None:
