@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 _LOCK, _NUMBERS, _WRITING = ".lock", ".numbers", ".writing"
 FORGET_SECONDS = 7 * 86_400
 _FOLD_LOCK, _ENDED = "folding", "ended.numbers"
+#: to make a folder that others keep deleting
+_TRIES = 10
 
 
 class Folder:
@@ -38,9 +40,17 @@ class Folder:
         self._held: IO[bytes] | None = None
 
     def enter(self) -> None:
-        """Take a place; the first of all clears away what is left of earlier runs."""
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Take a place; the first of all clears away what is left of earlier runs. Raises OSError."""
         self._forget_hosts()
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another host deletes this folder as one of the long gone
+                return self._take_place()
+        return self._take_place()
+
+    def _take_place(self) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._folding():
             if not any(not _is_free(path) for path in self._path.glob(f"*{_LOCK}")):
                 for kind in (_LOCK, _NUMBERS, _WRITING):
@@ -53,8 +63,11 @@ class Folder:
         """Delete the folders of hosts that have long been gone: each container has a name of its own."""
         before = time.time() - FORGET_SECONDS
         for lock in self._path.parent.glob(f"*/{_FOLD_LOCK}"):
-            if lock.parent != self._path and lock.parent.stat().st_mtime < before:
-                shutil.rmtree(lock.parent, ignore_errors=True)
+            if lock.parent != self._path:
+                with contextlib.suppress(
+                    OSError
+                ):  # somebody is at it: either deletes it too, or has come back
+                    _forget(lock, before)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Write this process's numbers, whole or not at all."""
@@ -78,10 +91,13 @@ class Folder:
 
     @contextlib.contextmanager
     def _folding(self) -> Iterator[None]:
-        """One process at a time."""
-        with (self._path / _FOLD_LOCK).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        """One process at a time. Raises FileNotFoundError when the folder is gone."""
+        while True:
+            with (self._path / _FOLD_LOCK).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if os.fstat(lock.fileno()).st_nlink:  # else it was deleted while this waited for it
+                    yield
+                    return
 
     def _fold(self) -> None:
         """Take the numbers of those who have died into one file, each once, whenever this is interrupted."""
@@ -95,7 +111,11 @@ class Folder:
         total.ended = dead
         self._write(_ENDED, total)
         for name in dead:
-            for kind in (_NUMBERS, _LOCK):  # the lock last: while it is there the name is known as folded
+            for kind in (
+                _NUMBERS,
+                _WRITING,
+                _LOCK,
+            ):  # the lock last: while it is there the name is known as folded
                 (self._path / f"{name}{kind}").unlink(missing_ok=True)
 
     def _read(self, name: str) -> Snapshot | None:
@@ -113,6 +133,16 @@ class Folder:
         with beside.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in snapshot.lines())
         os.replace(beside, self._path / name)
+
+
+def _forget(lock: Path, before: float) -> None:
+    """Delete a folder in which nothing has changed since then and nobody takes a place. Raises OSError."""
+    if lock.parent.stat().st_mtime >= before:
+        return
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock.parent.stat().st_mtime < before:
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _is_free(path: Path) -> bool:

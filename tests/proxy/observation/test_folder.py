@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +162,64 @@ def test_hosts_that_are_long_gone_are_forgotten_and_nothing_else(tmp_path: Path)
         os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
     entered(tmp_path / "new").leave()
     assert {path.name for path in tmp_path.iterdir()} == {"here", "new", "of somebody else"}
+
+
+def test_a_folder_that_another_host_forgets_first_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.glob
+
+    def late(self: Path, pattern: str) -> Any:
+        return [tmp_path / "gone" / "folding"] if pattern.startswith("*/") else real(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", late)
+    entered(tmp_path / "new").leave()
+
+
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_a_folder_that_is_forgotten_while_its_host_comes_back_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_made_again: bool
+) -> None:
+    path, real, times = tmp_path / "here", fcntl.flock, iter(range(100))
+
+    def slow(file: Any, operation: int) -> None:
+        if next(times) == 0:
+            shutil.rmtree(path)
+            if is_made_again:
+                path.mkdir()
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    folder = entered(path)
+    folder.publish(counted(3))
+    assert told(folder) == (3, 3, 0)
+    folder.leave()
+
+
+def test_a_folder_in_which_somebody_takes_a_place_is_not_forgotten(tmp_path: Path) -> None:
+    folder = entered(tmp_path / "back")
+    with (tmp_path / "back" / "folding").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(tmp_path / "back", (1_000_000_000, 1_000_000_000))
+        entered(tmp_path / "new").leave()
+    folder.publish(counted(3))
+    assert told(folder) == (3, 3, 0)
+    folder.leave()
+
+
+def test_a_folder_that_cannot_be_kept_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError):
+        Folder(tmp_path / "never").enter()
+
+
+def test_what_a_killed_process_was_writing_goes_with_it(tmp_path: Path, enter: Enter) -> None:
+    one, other = enter(), enter()
+    one.publish(counted(3))
+    (tmp_path / f"{one._name}.writing").write_text("half of i")
+    one.leave()
+    assert told(other) == (3, 3, 0)
+    assert [path.name for path in tmp_path.iterdir() if path.stem == one._name] == []
 
 
 def test_what_is_written_is_read_as_it_was_however_much_it_is() -> None:
