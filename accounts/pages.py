@@ -65,7 +65,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         Problem("internal_error", "Something failed on our side; the request id finds it in the log."),
         heading=_("Something failed on our side"),
         advice=_(
-            "Try again in a minute. If it goes on, give the request id below to the people who run this site."
+            "Try again in a minute. If it goes on, give the reference below to the people who run this site."
         ),
     )
 

@@ -32,7 +32,7 @@ SENTENCES = {
     "bad_response": _("The provider gave an answer that could not be understood. Please try again."),
     "misconfigured": _("The provider does not accept this app's settings. Its operator has to correct them."),
     "account_mismatch": _("You chose another account than the one that was connected before."),
-    "integration_gone": _("This integration was removed while you were away."),
+    "integration_gone": _("What you wanted to connect was removed while you were away."),
     "issuer_mismatch": _("The answer came from another server than the one you were sent to."),
     "link_used": _("This link has been used in the meantime."),
     "link_revoked": _("Whoever made the link has taken it back. Nothing was connected."),
@@ -117,7 +117,7 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
         )
     if attempt.link.integration.slug != slug:
         raise CallbackRefused(
-            "not_ours", _("The answer came to another integration than the one that asked.")
+            "not_ours", _("The answer came back to another address than the one that asked.")
         )
     if attempt.claimed_at is None and attempt.expires_at <= timezone.now():
         raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")

@@ -14,14 +14,18 @@ from django.conf import settings
 from django.utils.translation import get_language, gettext, to_locale
 from django.utils.translation import gettext_noop as _
 
-#: the sentences that catalogue.InvalidConnectionField becomes, but for the one that names an example
-FIELD_ERRORS = (
-    _("This must not be empty."),
-    _("This must be letters, digits and hyphens only, without dots."),
-    _("This is not a host of this provider."),
-    _("This must not contain control characters."),
-    _("This must not be a dot segment."),
-)
+#: the sentences that catalogue.InvalidConnectionField becomes, but for the one that names an example -> for customers
+FIELD_ERRORS = {
+    "This must not be empty.": _("This must not be empty."),
+    "This must be letters, digits and hyphens only, without dots.": _(
+        "This must be letters, digits and hyphens only, without dots."
+    ),
+    "This is not a host of this provider.": _("This address does not belong to the provider."),
+    "This must not contain control characters.": _(
+        "This holds a character that cannot be used. Type it anew."
+    ),
+    "This must not be a dot segment.": _("This must not consist of dots alone."),
+}
 _LIKE_EXAMPLE = "This must look like {}."
 
 
@@ -35,7 +39,7 @@ def field_error(sentence: str, *, example: str) -> str:
     """The sentence of an InvalidInput in the active language; example is the field's."""
     if sentence == _LIKE_EXAMPLE.format(example):
         return gettext("This must look like %(example)s.") % {"example": example}
-    return gettext(sentence)
+    return gettext(FIELD_ERRORS.get(sentence, sentence))
 
 
 @functools.cache

@@ -49,7 +49,7 @@ UNKNOWN_LINK = DeadEnd(
 
 SWITCHED_OFF = DeadEnd(
     _("This cannot be connected at the moment"),
-    _("The integration is switched off or not set up yet. Your link stays valid until it expires."),
+    _("It is switched off or not set up yet. Your link stays valid until it expires."),
     (_("Tell the people who run the app, then open the link again."),),
 )
 
@@ -100,7 +100,7 @@ REFUSED: Mapping[str, DeadEnd] = {
         (_OPEN_AGAIN, _("If it happens again, give the reference below to the people who run the app.")),
     ),
     "integration_gone": DeadEnd(
-        _("This integration is gone"),
+        _("This can no longer be connected"),
         _("It was removed or switched off while you were at the provider. Nothing was connected."),
         (_("Tell the people who run the app; they have to set it up again."),),
     ),

@@ -286,4 +286,4 @@ def test_a_provider_whose_entry_is_gone_ends_on_a_page(
     Integration.objects.filter(pk=integration.pk).update(provider_id="gone")
     page = browser.get(path)
     assert page.status_code == 404
-    assert b"switched off or not set up" in page.content
+    assert b"It is switched off or not set up" in page.content
