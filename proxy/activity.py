@@ -20,13 +20,14 @@ from proxy.traffic.ids import first_id
 
 _DAY = timedelta(days=1)
 DAYS = 30
-#: entries of one connection that are looked at, and of all those asked for together; ten thousand take some 20 ms
+#: entries of one connection that are looked at, and of all those asked for together; ten thousand take some 30 ms
 MAX_ENTRIES, MAX_ENTRIES_IN_ALL = 10_000, 50_000
 
 #: ends of paths to which a POST asks for something (RFC 9110 section 9.2.1 would have it a GET), or deletes:
 #: HubSpot's and Microsoft's searches and batches, Slack's methods
 _ASKING = ("/search", "/search/query", "/batch/read", ".list", ".info", ".history", ".replies", ".members")
 _DELETING = ("/batch/archive", "/batch/delete", "/gdpr-delete", ".delete")
+_KINDS = ("reads", "changes", "deletions")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -59,20 +60,17 @@ def _activity(connection_id: UUID, *, limit: int, now: datetime) -> Activity:
     since = first_id(now - timedelta(days=days))
     rows = TrafficEntry.objects.filter(connection_id=connection_id, pk__gte=since).order_by("-pk")
     sums = _sums(rows.annotate(kind=_KIND)[:limit], first_id(now - _DAY))
-    return Activity(
-        days,
-        *(
-            Calls(sums[f"{kind}_day"], sums[kind], sums[f"{kind}_last"])
-            for kind in ("reads", "changes", "deletions")
-        ),
-        newest_only=limit if sums["looked_at"] >= limit else None,
+    reads, changes, deletions = (
+        Calls(sums[f"{kind}_day"], sums[kind], sums[f"{kind}_last"]) for kind in _KINDS
     )
+    newest_only = limit if sums["looked_at"] >= limit else None
+    return Activity(days, reads, changes, deletions, newest_only)
 
 
 def _sums(rows: QuerySet[Any], day: UUID) -> dict[str, Any]:
     """One statement over so many rows at most, which the database finds in the order of an index."""
     wanted: dict[str, Any] = {"looked_at": Count("pk")}
-    for kind in ("reads", "changes", "deletions"):
+    for kind in _KINDS:
         is_kind = Q(kind=kind)
         wanted[kind] = Count("pk", filter=is_kind)
         wanted[f"{kind}_day"] = Count("pk", filter=is_kind & Q(pk__gte=day))
