@@ -7,23 +7,28 @@ import time
 import uuid
 from datetime import datetime
 
-_VARIANT = 0x8000_0000_0000_0000
-_VERSION = 0x7000
+#: random digits that hex_id() takes
+DIGITS = 18
 
 
-def hex_id(epoch_seconds: float, randomness: bytes) -> str:
-    """A UUID of version 7 (RFC 9562 section 5.7) in hex, of that moment to the millisecond.
+def hex_id(milliseconds: int, digits: str) -> str:
+    """A UUID of version 7 (RFC 9562 section 5.7) in hex, of that moment of the epoch.
 
-    randomness: ten bytes. Costs a quarter of making a `uuid.UUID`, of which a batch needs hundreds.
+    digits: DIGITS random hexadecimal ones. Two more bits could be random; as text they cost more than they tell
+    apart. Costs a tenth of making a `uuid.UUID`, of which a batch needs hundreds.
     """
-    high = int(epoch_seconds * 1000) << 16 | _VERSION | int.from_bytes(randomness[:2], "big") & 0x0FFF
-    low = _VARIANT | int.from_bytes(randomness[2:], "big") & 0x3FFF_FFFF_FFFF_FFFF
-    return f"{high:016x}{low:016x}"
+    return f"{milliseconds:012x}7{digits[:3]}8{digits[3:]}"
+
+
+def random_digits(count: int) -> list[str]:
+    """Digits for so many ids, by one call to the kernel, since each costs as much as an id."""
+    drawn = os.urandom(count * DIGITS // 2).hex()
+    return [drawn[first : first + DIGITS] for first in range(0, count * DIGITS, DIGITS)]
 
 
 def new_id() -> uuid.UUID:
     """One of now."""
-    return uuid.UUID(hex_id(time.time(), os.urandom(10)))
+    return uuid.UUID(hex_id(int(time.time() * 1000), *random_digits(1)))
 
 
 def first_id(at: datetime) -> uuid.UUID:

@@ -8,15 +8,14 @@ parameter whatever their number; entries on SQLite as the values of a slice.
 from __future__ import annotations
 
 import json
-import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from typing import Any
-from uuid import UUID
 
 from django.db import connections, models
 
@@ -25,7 +24,7 @@ from proxy.models.traffic import BUCKET_FIELDS, BUCKETS, MAX_HOST, MAX_PATH, MAX
 from proxy.record import COMPLETED, Record
 from proxy.selectors import is_slug
 from proxy.traffic import redaction
-from proxy.traffic.ids import hex_id
+from proxy.traffic.ids import hex_id, random_digits
 
 _ENTRY = (
     "id", "at", "partner_id", "credential_id", "connection_id", "slug", "provider", "door", "method", "host", "path",
@@ -38,7 +37,7 @@ _HOUR = ("id", *_HOUR_KEY, *_SUMS)
 _FIRST_BUCKET = len(SUM_FIELDS)
 
 Row = Sequence[Any]
-#: calls of which the rows are made without a pause, and written by one statement: about half a millisecond
+#: calls of which the rows are made without a pause, and written by one statement: less than half a millisecond each
 _SLICE = 100
 
 
@@ -67,15 +66,18 @@ def prepare(
     return Prepared(entries, _json(hour_rows(records)))
 
 
-def store(prepared: Prepared) -> None:
-    """Write the entries and add to the hours; call it in a transaction, so that both are kept or neither is."""
+def store(prepared: Prepared, *, pause_seconds: float = 0.0) -> None:
+    """Write the entries and add to the hours; call it in a transaction, so that both are kept or neither is.
+
+    pause_seconds: between the statements of a transaction, so that who shares the core with it waits briefly.
+    """
     vendor = connections["default"].vendor
     with connections["default"].cursor() as cursor:
-        _insert_entries(vendor, cursor, prepared.entries)
+        _insert_entries(vendor, cursor, prepared.entries, pause_seconds)
         cursor.execute(_insertion(vendor, TrafficHour, _HOUR) + _addition(), [prepared.hours])
 
 
-def _insert_entries(vendor: str, cursor: Any, slices: list[list[Row]]) -> None:
+def _insert_entries(vendor: str, cursor: Any, slices: list[list[Row]], pause_seconds: float) -> None:
     """SQLite takes the values of a slice as parameters of one statement, which costs half of taking them out of
     JSON. Past Django's cursor, which would go through the whole statement for its placeholders each time."""
     if vendor != "sqlite":
@@ -85,7 +87,9 @@ def _insert_entries(vendor: str, cursor: Any, slices: list[list[Row]]) -> None:
         return
     raw = connections["default"].connection
     for rows in slices:
-        raw.execute(_values(len(rows)), [value for row in rows for value in row])
+        raw.execute(_values(len(rows)), list(chain.from_iterable(rows)))
+        if pause_seconds:
+            time.sleep(pause_seconds)
 
 
 def has_failed(record: Record) -> bool:
@@ -93,43 +97,39 @@ def has_failed(record: Record) -> bool:
     return not 0 < record.status < 400 or record.outcome != COMPLETED
 
 
-def entry_rows(records: Iterable[Record]) -> list[Row]:
+def entry_rows(records: Sequence[Record]) -> list[Row]:
     """The rows of those calls whose partner is known, redacted."""
-    known: dict[str, str] = {}  # for this batch alone: what has not been redacted yet is not kept about
-
-    def redacted(text: str, redact: Any, longest: int) -> str:
-        kept = known.get(text)
-        if kept is None:
-            kept = known[text] = _cut(redact(text), longest)
-        return kept
-
+    keys, moments, hosts = _Hexes(), _Seconds(), _Kept(str, MAX_HOST)
+    paths, queries = _Kept(redaction.path, MAX_PATH), _Kept(redaction.query, MAX_QUERY)
     rows: list[Row] = []
-    for record in records:
+    for record, digits in zip(records, random_digits(len(records)), strict=True):
         if record.partner_id is None:
             continue
-        ended_at = _ended_at(record)
-        upstream = record.upstream_seconds
+        credential_id, connection_id = record.credential_id, record.connection_id
+        seconds = record.ended - record.began
+        microseconds = round((record.began_at + seconds) * 1_000_000)
+        second, fraction = divmod(microseconds, 1_000_000)
         rows.append(
             (
-                hex_id(ended_at, os.urandom(10)),
-                datetime.fromtimestamp(ended_at, UTC).isoformat(" ", "microseconds"),
-                record.partner_id.hex,
-                None if record.credential_id is None else record.credential_id.hex,
-                None if record.connection_id is None else record.connection_id.hex,
+                hex_id(microseconds // 1000, digits),
+                f"{moments[second]}.{fraction:06d}+00:00",
+                keys[record.partner_id.int],
+                None if credential_id is None else keys[credential_id.int],
+                None if connection_id is None else keys[connection_id.int],
                 record.slug if record.provider_id else _typed_slug(record.slug),
                 record.provider_id[:64],
                 record.door,
                 record.method[:16],
-                _cut(record.host, MAX_HOST),
-                redacted(record.path, redaction.path, MAX_PATH),
-                redacted(record.query, redaction.query, MAX_QUERY) if record.query else "",
+                hosts[record.host],
+                paths[record.path],
+                queries[record.query],
                 record.status,
                 record.code[:40],
                 record.outcome,
                 record.request_bytes,
                 record.reply_bytes,
-                round(record.seconds * 1000, 3),
-                None if upstream is None else round(upstream * 1000, 3),
+                round(seconds * 1_000_000) / 1000,
+                round((record.headers_at - record.sent_at) * 1_000_000) / 1000 if record.headers_at else None,
                 record.retries,
                 record.is_refreshed,
                 record.request_id,
@@ -138,20 +138,52 @@ def entry_rows(records: Iterable[Record]) -> list[Row]:
     return rows
 
 
+class _Hexes(dict[int, str]):
+    """UUIDs as the database has them, by their numbers: a look for a number costs a quarter of making the text."""
+
+    def __missing__(self, number: int) -> str:
+        text = self[number] = f"{number:032x}"
+        return text
+
+
+class _Seconds(dict[int, str]):
+    """Seconds of the epoch as text: of a batch's calls most end in the same one or two."""
+
+    def __missing__(self, second: int) -> str:
+        text = self[second] = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
+        return text
+
+
+class _Kept(dict[str, str]):
+    """What is kept of texts. Of one slice alone: what has not been redacted yet is not kept about."""
+
+    def __init__(self, redact: Callable[[str], str], longest: int) -> None:
+        self._redact = redact
+        self._longest = longest
+
+    def __missing__(self, text: str) -> str:
+        kept = self._redact(text)
+        if len(kept) > self._longest:
+            kept = kept[: self._longest - 1] + "…"
+        self[text] = kept
+        return kept
+
+
 def hour_rows(records: Iterable[Record]) -> list[Row]:
     """What the calls add to each hour, in one order everywhere, so that processes cannot wait for each other."""
-    hours: dict[tuple[UUID | None, int, str, int], list[Any]] = {}
+    hours: dict[tuple[int, int, str, int], list[Any]] = {}
     for record in records:
+        partner_id, seconds = record.partner_id, record.ended - record.began
         key = (
-            record.partner_id,
-            int(record.began_at + record.ended - record.began) // 3600,
+            NOBODY.int if partner_id is None else partner_id.int,
+            int(record.began_at + seconds) // 3600,
             record.slug if record.provider_id else "",  # else it may be anything that somebody typed
             record.status // 100,
         )
         sums = hours.get(key)
         if sums is None:
             sums = hours[key] = [0] * len(_SUMS)
-        milliseconds = (record.ended - record.began) * 1000
+        milliseconds = seconds * 1000
         sums[0] += 1
         sums[1] += record.code != ""
         sums[2] += record.retries
@@ -163,24 +195,16 @@ def hour_rows(records: Iterable[Record]) -> list[Row]:
     return sorted((_hour_row(*key, sums) for key, sums in hours.items()), key=lambda row: tuple(row[1:5]))
 
 
-def _hour_row(partner_id: UUID | None, hour: int, slug: str, status_class: int, sums: list[Any]) -> Row:
+def _hour_row(partner: int, hour: int, slug: str, status_class: int, sums: list[Any]) -> Row:
     began_at = hour * 3600
     moment = f"{datetime.fromtimestamp(began_at, UTC):%Y-%m-%d %H:%M:%S}+00:00"
-    partner = NOBODY if partner_id is None else partner_id
-    return hex_id(began_at, os.urandom(10)), partner.hex, moment, slug[:64], status_class, *sums
-
-
-def _ended_at(record: Record) -> float:
-    return record.began_at + record.seconds
+    key = hex_id(began_at * 1000, *random_digits(1))
+    return key, f"{partner:032x}", moment, slug[:64], status_class, *sums
 
 
 def _typed_slug(slug: str) -> str:
     """A slug that led to no connection: it may be anything that somebody typed."""
     return slug if is_slug(slug) and redaction.path(slug) == slug else ""
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 # --- SQL ----------------------------------------------------------------------------------------------------

@@ -7,17 +7,27 @@ from datetime import UTC, datetime
 
 import pytest
 
-from proxy.traffic.ids import first_id, hex_id, new_id
+from proxy.traffic.ids import DIGITS, first_id, hex_id, new_id, random_digits
 
 
 def test_a_key_is_rfc_9562s_own_example_of_version_7() -> None:
-    """Appendix A.6: 22 February 2022, 19:22:22 UTC, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F."""
-    randomness = (0x0CC3).to_bytes(2, "big") + (0x18C4DC0C0C07398F).to_bytes(8, "big")
-    assert uuid.UUID(hex_id(1645557742.000, randomness)) == uuid.UUID("017F22E2-79B0-7CC3-98C4-DC0C0C07398F")
+    """Appendix A.6: 22 February 2022, 19:22:22 UTC, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
+
+    Its first two bits of rand_b are 01; ours are always 00.
+    """
+    made = uuid.UUID(hex_id(1645557742000, "cc38c4dc0c0c07398f"))
+    assert made == uuid.UUID("017F22E2-79B0-7CC3-88C4-DC0C0C07398F")
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+
+
+def test_each_key_has_digits_of_its_own() -> None:
+    drawn = random_digits(200)
+    assert len(set(drawn)) == 200 and {len(digits) for digits in drawn} == {DIGITS}
+    assert {uuid.UUID(hex_id(1, digits)).version for digits in drawn} == {7}
 
 
 def test_later_keys_are_greater_in_hex_too() -> None:
-    earliest, latest = hex_id(1000.001, b"\xff" * 10), hex_id(1000.002, b"\0" * 10)
+    earliest, latest = hex_id(1_000_001, "f" * DIGITS), hex_id(1_000_002, "0" * DIGITS)
     assert earliest < latest
     assert uuid.UUID(earliest) < uuid.UUID(latest)
 
@@ -25,8 +35,9 @@ def test_later_keys_are_greater_in_hex_too() -> None:
 def test_the_first_key_of_a_moment_parts_what_was_before_from_what_was_not() -> None:
     moment = datetime(2026, 11, 25, 10, 0, 0, 5_000, tzinfo=UTC)
     bound = first_id(moment)
-    assert uuid.UUID(hex_id(moment.timestamp() - 0.001, b"\xff" * 10)) < bound
-    assert bound <= uuid.UUID(hex_id(moment.timestamp(), b"\0" * 10))
+    milliseconds = round(moment.timestamp() * 1000)
+    assert uuid.UUID(hex_id(milliseconds - 1, "f" * DIGITS)) < bound
+    assert bound <= uuid.UUID(hex_id(milliseconds, "0" * DIGITS))
     assert new_id().version == 7
 
 
