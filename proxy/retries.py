@@ -105,28 +105,37 @@ def told_wait(
     return _window_wait(_limits(api).headers, values, now=now) if is_limited else None
 
 
-def wait_seconds(api: Api, raw_headers: Iterable[Field], *, now: datetime, status: int = 429) -> float | None:
+def wait_seconds(
+    api: Api,
+    raw_headers: Iterable[Field],
+    *,
+    now: datetime,
+    status: int = 429,
+    longest: float = MAX_WAIT_SECONDS,
+) -> float | None:
     """How long the provider asks to wait by Retry-After and its like alone; None: it does not say."""
-    return _asked_wait(api, status, _values(raw_headers), None, now=now)
+    return _asked_wait(api, status, _values(raw_headers), None, now=now, longest=longest)
 
 
-def retry_after(value: str, *, now: datetime, unit: str = "auto") -> float | None:
-    """Seconds from now, rounded up to whole ones, between 0 and MAX_WAIT_SECONDS; None for nonsense.
+def retry_after(
+    value: str, *, now: datetime, unit: str = "auto", longest: float = MAX_WAIT_SECONDS
+) -> float | None:
+    """Seconds from now, rounded up to whole ones, between 0 and the longest; None for nonsense.
 
     Takes seconds, fractions and HTTP dates (RFC 9110 section 10.2.3) whatever the unit, and milliseconds, an
     epoch, an ISO 8601 moment or a duration such as 1m30s where the unit says so.
     """
     text = value.strip()
     if unit == "duration" and _DURATION(text):
-        return _clamped(sum(float(number) * _UNIT_SECONDS[name] for number, name in _parts(text)))
+        return _clamped(sum(float(number) * _UNIT_SECONDS[name] for number, name in _parts(text)), longest)
     if not _NUMBER(text):
-        return _clamped(_until_iso(text, now) if unit == "iso8601" else _until_date(text, now))
+        return _clamped(_until_iso(text, now) if unit == "iso8601" else _until_date(text, now), longest)
     number = float(text)
     if unit in ("epoch_s", "epoch_ms"):
         number = number / (1000 if unit == "epoch_ms" else 1) - now.timestamp()
     elif unit == "ms":
         number /= 1000
-    return _clamped(number)
+    return _clamped(number, longest)
 
 
 def backoff(tries: int) -> float:
@@ -167,12 +176,18 @@ def _named_limit(api: Api, status: int, document: object) -> RateLimitBodyRule |
 
 
 def _asked_wait(
-    api: Api, status: int, values: Mapping[str, str], document: object, *, now: datetime
+    api: Api,
+    status: int,
+    values: Mapping[str, str],
+    document: object,
+    *,
+    now: datetime,
+    longest: float = MAX_WAIT_SECONDS,
 ) -> float | None:
     for rule in api.retry_after:
         if not rule.statuses or status in rule.statuses:
             value = _asked(rule, values, document)
-            wait = None if value is None else retry_after(value, unit=rule.unit, now=now)
+            wait = None if value is None else retry_after(value, unit=rule.unit, now=now, longest=longest)
             if wait is not None:
                 return wait
     return None
@@ -237,7 +252,7 @@ def _until(moment: datetime, now: datetime) -> float | None:
         return None
 
 
-def _clamped(seconds: float | None) -> float | None:
+def _clamped(seconds: float | None, longest: float = MAX_WAIT_SECONDS) -> float | None:
     if seconds is None:
         return None
-    return float(min(max(0, math.ceil(seconds)), MAX_WAIT_SECONDS))
+    return float(min(max(0, math.ceil(seconds)), longest))

@@ -1,9 +1,9 @@
 """Providers' budgets: while a provider has said that an account's limit is used up, no call is wasted on it.
 
 Learnt from what replies say and from nothing else: a field that says `remaining 0`, or 429 with a time to wait.
-Nothing is counted here, so a mistake cannot grow. A reply that does not tell what the limit is for blocks the one
-path that it was met at. A block ends when the provider said, at the latest after
-MAX_BLOCK_SECONDS; then, if the provider said longer, one call at a time tries.
+Nothing is counted here, so a mistake cannot grow. Each window has its own block, for what its limit is for: the
+account, the resource that the reply names, or, where neither is told, the one path that it was met at. A block ends
+when the provider said; after MAX_BLOCK_SECONDS, if the provider said longer, one call at a time tries.
 """
 
 from __future__ import annotations
@@ -11,46 +11,36 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from proxy import retries
 from proxy.credentials import Field
 from proxy.limits import told
+from proxy.limits.blocks import UNNAMED, Blocks, Scope
+from proxy.limits.resources import Resources
 from proxy.limits.told import Window
 
 if TYPE_CHECKING:
     from proxy.forwarder import Call
     from proxy.routes import Route
 
-MAX_BLOCK_SECONDS = 900.0
-#: after MAX_BLOCK_SECONDS one call tries in this time
-PROBE_SECONDS = 30.0
 #: remaining that rises by more than this part of the limit tells of a new window; less is replies out of order
 _RISE = 0.1
-_MAX_ACCOUNTS = 100_000
-
-
-class Scope(NamedTuple):
-    """What a limit is for. where: host and path when it is for these alone, else "" (the account)."""
-
-    account: Hashable
-    where: str
+_MAX_WINDOWS = 100_000
+_LONGEST_PATH = 200
+_MAX_UNTOLD = 1_000
+#: calls that waited for one account begin so far apart, so that the replies to the first reach the others
+STAGGER_SECONDS = 0.02
+_MAX_STARTS = 1_000
 
 
 def where(call: Call) -> str:
-    """What a limit is for that is not the whole account's."""
-    return f"{call.target.host}{call.target.raw_path}"
-
-
-class _Block:
-    """until: calls are refused; ends: the provider's own word, perhaps later; began: calls from then on know."""
-
-    __slots__ = ("began", "ends", "until")
-
-    def __init__(self, began: float, seconds: float) -> None:
-        self.began = began
-        self.ends = began + seconds
-        self.until = began + min(seconds, MAX_BLOCK_SECONDS)
+    """What a limit is for that is not the whole account's; short, however long the path."""
+    text = f"{call.target.host}{call.target.raw_path}"
+    if len(text) <= _LONGEST_PATH:
+        return text
+    return f"{text[:100]}#{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
 class _Seen:
@@ -69,30 +59,47 @@ class _Seen:
 
 
 class Budgets:
-    """One per data plane; used on its loop alone. Moments are time.monotonic()."""
+    """One per data plane; used on its loop alone. Moments are time.monotonic().
 
-    def __init__(self) -> None:
-        self._blocks: dict[Scope, _Block] = {}
-        self._windows: dict[tuple[Hashable, int], _Seen] = {}
-        #: blocks of whole accounts that other processes have yet to be told of: account, seconds
-        self.untold: list[tuple[str, float]] = []
+    is_shared: note what other processes are to be told of.
+    """
+
+    def __init__(self, *, is_shared: bool = False) -> None:
+        self._blocks = Blocks()
+        self._resources = Resources()
+        self._windows: dict[tuple[Hashable, int, str], _Seen] = {}
+        self._starts: dict[Hashable, float] = {}
+        self._is_shared = is_shared
+        #: when blocks end that other processes have yet to be told of, by what they are for and their window
+        self.untold: dict[tuple[Scope, int], float] = {}
 
     @property
     def are_free(self) -> bool:
         """Whether nothing is blocked."""
-        return not self._blocks
+        return not self._blocks.of_scopes
 
     def wait_seconds(self, account: str, where: str) -> float:
         """How long calls are refused; 0: they may go."""
-        return max(self._left(Scope(account, "")), self._left(Scope(account, where)))
+        now, left = time.monotonic(), 0.0
+        for scope in self._scopes(account, where):
+            self._blocks.drop_ended(scope, now)
+            left = max(left, self._blocks.left(scope, now))
+        return left
 
     def begin(self, account: str, where: str) -> None:
         """A call goes although the provider's own time is not over: until it is answered no other does."""
         now = time.monotonic()
-        for scope in (Scope(account, ""), Scope(account, where)):
-            block = self._blocks.get(scope)
-            if block is not None:
-                block.until = now + PROBE_SECONDS
+        for scope in self._scopes(account, where):
+            self._blocks.begin(scope, now)
+
+    def start_in(self, account: str) -> float:
+        """Seconds until a call that has waited may go, one after another."""
+        now = time.monotonic()
+        at = max(now, self._starts.get(account, 0.0))
+        if len(self._starts) >= _MAX_STARTS:
+            self._starts = {each: moment for each, moment in self._starts.items() if moment > now}
+        self._starts[account] = at + STAGGER_SECONDS
+        return at - now
 
     def learn(
         self, route: Route, call: Call, status: int, raw_headers: Iterable[Field], *, called_at: float
@@ -105,61 +112,63 @@ class Budgets:
         ):
             return
         windows = [] if route.limit_fields is None else route.limit_fields.read(raw_headers)
-        wait, is_for_account = 0.0, False
-        for number, window in enumerate(windows):
-            seen = self._see((route.account, number), window, called_at)
-            if (window.remaining or 0.0) < 1:
-                wait = max(wait, _until_refilled(window, seen))
-                is_for_account = not seen.has_several
+        asked = None
         if is_limited:
-            asked = retries.wait_seconds(api, raw_headers, now=datetime.now(UTC), status=status)
-            wait = wait if asked is None else asked
-        if wait > 0:
-            self.block(Scope(route.account, "" if is_for_account else where(call)), wait)
-        elif not is_limited and self._blocks:
-            if windows:
-                self._free(Scope(route.account, ""), called_at)
-            self._free(Scope(route.account, where(call)), called_at)
+            now = datetime.now(UTC)
+            asked = retries.wait_seconds(
+                api, raw_headers, now=now, status=status, longest=told.LONGEST_SECONDS
+            )
+        is_used_up = False
+        for window in windows:
+            if window.resource:
+                self._resources.note(where(call), window.resource)
+            seen = self._see((route.account, window.number, window.resource), window, called_at)
+            if (window.remaining or 0.0) < 1:
+                wait = _until_refilled(window, seen) if asked is None else asked
+                if wait > 0:
+                    is_used_up = True
+                    self.block(_scope(route.account, call, window, seen), wait, window=window.number)
+        if asked and not is_used_up:
+            self.block(Scope(route.account, where(call)), asked)
+        elif self._blocks.of_scopes and not is_limited:
+            self._free(route.account, where(call), windows, called_at)
 
-    def block(self, scope: Scope, seconds: float) -> None:
+    def block(self, scope: Scope, seconds: float, *, window: int = UNNAMED) -> None:
         """Refuse calls for as long as the provider said."""
-        self._put(scope, seconds)
-        if not scope.where:
-            self.untold.append((str(scope.account), seconds))
+        now = time.monotonic()
+        self._blocks.put(scope, window, seconds, now=now)
+        if self._is_shared and scope.is_shared and len(self.untold) < _MAX_UNTOLD:
+            self.untold[scope, window] = now + seconds
 
-    def heard(self, account: str, seconds: float) -> None:
+    def heard(self, scope: Scope, window: int, seconds: float) -> None:
         """Another process was told."""
         if seconds > 0:
-            self._put(Scope(account, ""), seconds)
+            self._blocks.put(scope, window, min(seconds, told.LONGEST_SECONDS), now=time.monotonic())
 
-    def _put(self, scope: Scope, seconds: float) -> None:
-        if len(self._blocks) >= _MAX_ACCOUNTS:
-            self._blocks.pop(next(iter(self._blocks)))
-        self._blocks.pop(scope, None)
-        self._blocks[scope] = _Block(time.monotonic(), seconds)
+    def _scopes(self, account: str, where: str) -> Iterable[Scope]:
+        """All that a call counts against."""
+        yield Scope(account)
+        if where:
+            yield Scope(account, where)
+            if resource := self._resources.of(where):
+                yield Scope(account, f"#{resource}")
 
-    def _left(self, scope: Scope) -> float:
-        block = self._blocks.get(scope)
-        if block is None:
-            return 0.0
-        now = time.monotonic()
-        if now >= block.ends:
-            del self._blocks[scope]
-            return 0.0
-        return max(0.0, block.until - now)
+    def _free(self, account: str, where: str, windows: list[Window], called_at: float) -> None:
+        """A call went through. It tells of the windows that it names, and of a wait that is no window's."""
+        left = [window.number for window in windows if (window.remaining or 0.0) >= 1]
+        if len(left) == len(windows):
+            left.append(UNNAMED)
+        for scope in self._scopes(account, where):
+            if scope.where or windows:
+                for window in left:
+                    self._blocks.free(scope, window, called_at)
 
-    def _free(self, scope: Scope, called_at: float) -> None:
-        """A call that began under the block was answered: it is over."""
-        block = self._blocks.get(scope)
-        if block is not None and called_at >= block.began:
-            del self._blocks[scope]
-
-    def _see(self, key: tuple[Hashable, int], window: Window, called_at: float) -> _Seen:
+    def _see(self, key: tuple[Hashable, int, str], window: Window, called_at: float) -> _Seen:
         """Note what a reply tells of a window."""
         remaining, limit = window.remaining or 0.0, window.limit
         seen = self._windows.get(key)
         if seen is None:
-            if len(self._windows) >= _MAX_ACCOUNTS:
+            if len(self._windows) >= _MAX_WINDOWS:
                 self._windows.pop(next(iter(self._windows)))
             seen = self._windows[key] = _Seen(called_at, limit)
             seen.lowest = remaining
@@ -171,6 +180,13 @@ class Budgets:
         elif remaining < seen.lowest:
             seen.lowest = remaining
         return seen
+
+
+def _scope(account: str, call: Call, window: Window, seen: _Seen) -> Scope:
+    """What a window's limit is for."""
+    if window.resource:
+        return Scope(account, f"#{window.resource}")
+    return Scope(account, where(call) if seen.has_several else "")
 
 
 def _until_refilled(window: Window, seen: _Seen) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from egress.errors import ConnectFailed, ReplyLost
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
 from proxy.limits import told
-from proxy.limits.budgets import Budgets, Scope, where
+from proxy.limits.blocks import Scope
+from proxy.limits.budgets import Budgets, where
 from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit, Way
 from proxy.limits.places import Places
 from proxy.limits.shared import Exchanges
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 MAX_ENVELOPES = 64
 _SATURATED_RETRY_SECONDS = 1
+#: a wait for a budget is longer by up to this part of it
+_JITTER = 0.1
+_MAX_JITTER_SECONDS = 0.5
 
 
 class Limits:
@@ -43,11 +48,10 @@ class Limits:
         #: whole requests and their parsed bodies in memory; some beyond are kept for partners that hold few
         self.envelopes = Places(MAX_ENVELOPES, reserve=MAX_ENVELOPES // 4, few=MAX_ENVELOPES // 8)
         self.circuits = Circuits()
-        self.budgets = Budgets()
+        is_shared = bool(settings.PROVIDER_BUDGETS and settings.CACHE_URL)
+        self.budgets = Budgets(is_shared=is_shared)
         self.turns = Turns()
-        self._exchanges: Exchanges | None = None
-        if settings.PROVIDER_BUDGETS and settings.CACHE_URL:
-            self._exchanges = Exchanges(self.budgets)
+        self._exchanges = Exchanges(self.budgets) if is_shared else None
 
     @property
     def calls(self) -> int:
@@ -124,10 +128,11 @@ class Ticket:
         self._partner = partner
         self._is_in = True
         self._called_at = time.monotonic()
-        if not limits.circuits.is_quiet:
-            self._probed = limits.circuits.begin(self._way)
-        if not (limits.budgets.are_free or self.has_to_wait_for_budget):
-            limits.budgets.begin(self._route.account, where(call))
+        if not self.has_to_wait_for_budget:
+            if not limits.circuits.is_quiet:
+                self._probed = limits.circuits.begin(self._way)
+            if not limits.budgets.are_free:
+                limits.budgets.begin(self._route.account, where(call))
         limits.turns.see(partner)
         if isinstance(call.content, KeptContent):
             call.content.pace = self.piece
@@ -152,14 +157,25 @@ class Ticket:
         return Way(call.target.origin, call.record.partner_id, self._route.connection_id)
 
     async def admitted(self) -> None:
-        """Wait for the provider's budget. Raises Problem (rate_limited)."""
+        """Wait for the provider's budget. Raises Problem (rate_limited, circuit_open).
+
+        Calls that wait for one account begin one after another, and each looks again before it does.
+        """
         limits, route, call = self._limits, self._route, self._call
         ends = time.monotonic() + route.header_timeout(call.timeout_seconds)
         while (wait := limits.wait_seconds(route, call)) > 0:
-            if time.monotonic() + wait >= ends:
-                raise over_budget(route, wait)
-            await asyncio.sleep(wait)
+            await self._pause(wait, ends=ends, jitter=min(_MAX_JITTER_SECONDS, wait * _JITTER))
+            await self._pause(limits.budgets.start_in(route.account), ends=ends)
+        self.tries_again()
+        limits.budgets.begin(route.account, where(call))
         self._called_at = time.monotonic()
+
+    async def _pause(self, seconds: float, *, ends: float, jitter: float = 0.0) -> None:
+        left = ends - time.monotonic()
+        if seconds >= left:
+            raise over_budget(self._route, seconds)
+        if seconds > 0:
+            await asyncio.sleep(min(seconds + random.uniform(0.0, jitter), left))  # noqa: S311 (spread, not secrecy)
 
     async def piece(self, size: int) -> None:
         """Wait for the turn of a piece of content."""

@@ -15,7 +15,11 @@ from proxy.credentials import Field
 LONG_WINDOW_SECONDS = 3_600.0
 #: so one call tries again after this
 LONG_WINDOW_PROBE_SECONDS = 60.0
+#: no wait that a provider asks for is heeded for longer
+LONGEST_SECONDS = 86_400.0
 _LARGEST = 1e15
+#: so much of a resource's name is kept
+_MAX_RESOURCE = 64
 #: header field names that are remembered, as a provider writes them
 _MAX_KNOWN = 4_096
 _TOO_MANY = frozenset({429})
@@ -26,14 +30,24 @@ _UNAUTHORIZED = frozenset({401, 403, 407})
 class Window:
     """One window of a provider as a reply tells of it. Seconds, and None for what is not told.
 
-    length: how long it is; ends_in: until it begins anew.
+    length: how long it is; ends_in: until it begins anew. number: which of the provider's windows it is;
+    resource: which of several limits of an account, "" where nothing tells them apart.
     """
 
-    __slots__ = ("ends_in", "length", "limit", "remaining")
+    __slots__ = ("ends_in", "length", "limit", "number", "remaining", "resource")
 
     def __init__(
-        self, *, limit: float | None, remaining: float | None, length: float | None, ends_in: float | None
+        self,
+        *,
+        limit: float | None,
+        remaining: float | None,
+        length: float | None,
+        ends_in: float | None,
+        number: int = 0,
+        resource: str = "",
     ) -> None:
+        self.number = number
+        self.resource = resource
         self.limit = limit
         self.remaining = remaining
         self.length = length
@@ -43,9 +57,12 @@ class Window:
 class _Rule:
     """A rule with its names as they are compared: in lower case, as bytes; b"" for none."""
 
-    __slots__ = ("interval", "interval_unit", "length", "limit", "remaining", "reset", "reset_unit")
+    __slots__ = (
+        "interval", "interval_unit", "length", "limit", "number", "remaining", "reset", "reset_unit", "resource",
+    )  # fmt: skip
 
-    def __init__(self, rule: RateLimitHeaders) -> None:
+    def __init__(self, rule: RateLimitHeaders, number: int) -> None:
+        self.number, self.resource = number, _lower(rule.resource)
         self.limit, self.remaining = _lower(rule.limit), _lower(rule.remaining)
         self.reset, self.reset_unit = _lower(rule.reset), rule.reset_unit
         self.interval, self.interval_unit = _lower(rule.interval), rule.interval_unit
@@ -65,19 +82,24 @@ class _Rule:
             remaining=remaining,
             length=length,
             ends_in=None if reset is None or remaining >= 1 else self._until(reset),
+            number=self.number,
+            resource=found.get(self.resource, b"")[:_MAX_RESOURCE].decode("latin-1") if self.resource else "",
         )
 
     def _until(self, reset: bytes) -> float | None:
-        return retries.retry_after(reset.decode("latin-1"), unit=self.reset_unit, now=datetime.now(UTC))
+        text, now = reset.decode("latin-1"), datetime.now(UTC)
+        return retries.retry_after(text, unit=self.reset_unit, now=now, longest=LONGEST_SECONDS)
 
 
 class LimitFields:
     """The header fields that tell of a provider's windows, ready to be looked for."""
 
     def __init__(self, rules: tuple[RateLimitHeaders, ...]) -> None:
-        self._rules = [_Rule(rule) for rule in rules if rule.remaining]
+        self._rules = [_Rule(rule, number) for number, rule in enumerate(rules) if rule.remaining]
         names = (
-            name for rule in self._rules for name in (rule.limit, rule.remaining, rule.reset, rule.interval)
+            name
+            for rule in self._rules
+            for name in (rule.limit, rule.remaining, rule.reset, rule.interval, rule.resource)
         )
         self._names = frozenset(names) - {b""}
         #: a name as it was received -> itself in lower case when it is looked for, else None

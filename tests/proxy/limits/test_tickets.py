@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -11,8 +12,9 @@ import pytest
 from accounts.api.problems import Problem
 from integrations import catalogue
 from proxy.forwarder import Call
-from proxy.limits import Limits, Ticket, told
+from proxy.limits import Limits, Ticket, gate, told
 from proxy.limits import circuits as circuits_module
+from proxy.limits.blocks import Scope
 from proxy.limits.circuits import OPEN_SECONDS, UNANSWERED_IN_ROW
 from proxy.routes import Route
 from tests.proxy.limits.clock import Clock
@@ -91,3 +93,49 @@ async def test_a_call_is_not_sent_once_more_into_a_circuit_that_opened_meanwhile
     tickets[1].tries_again()
     tickets[1].answered(200, [])
     assert limits.open_circuits() == []
+
+
+async def test_calls_that_wait_for_a_budget_do_not_all_begin_when_it_is_over_but_each_looks_again() -> None:
+    limits, began = Limits(), list[str]()
+    limits.budgets.block(Scope("app:account"), 0.05)
+    tickets = [entered(limits, "hubspot", retries=1, timeout_seconds=30.0) for _ in range(10)]
+
+    async def go(ticket: Ticket) -> str:
+        try:
+            await ticket.admitted()
+        except Problem as problem:
+            return problem.code
+        began.append("went")
+        if len(began) == 3:  # its reply says that all is used up again
+            limits.budgets.block(Scope("app:account"), 60)
+        return "went"
+
+    ends = await asyncio.gather(*(go(ticket) for ticket in tickets))
+    assert all(ticket.has_to_wait_for_budget for ticket in tickets)
+    assert sorted(ends) == ["rate_limited"] * 7 + ["went"] * 3
+
+
+async def test_of_calls_that_wait_out_the_longest_block_one_tries() -> None:
+    limits = Limits()
+    limits.budgets.block(Scope("app:account"), 7_200)
+    (block,) = limits.budgets._blocks.of_scopes[Scope("app:account")].values()
+    block.until = block.began + 0.05
+    tickets = [entered(limits, "hubspot", retries=1, timeout_seconds=20.0) for _ in range(5)]
+    ends = await asyncio.gather(*(ticket.admitted() for ticket in tickets), return_exceptions=True)
+    assert [end for end in ends if not isinstance(end, Problem)] == [None]
+
+
+async def test_a_wait_for_a_budget_is_not_the_same_for_all(monkeypatch: Any) -> None:
+    limits, slept = Limits(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        limits.budgets._blocks.of_scopes.clear()
+
+    monkeypatch.setattr(gate.asyncio, "sleep", sleep)
+    for _ in range(20):
+        limits.budgets.block(Scope("app:account"), 2.0)
+        await entered(limits, "hubspot", retries=1).admitted()
+    waits = [seconds for seconds in slept if seconds > 1]
+    assert len(waits) == len(set(waits)) == 20
+    assert all(1.9 < seconds <= 2.2 for seconds in waits)
