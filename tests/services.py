@@ -86,6 +86,7 @@ def _start_postgres(folder: Path, port: int) -> subprocess.Popen[bytes]:
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **_as_postgres())  # type: ignore[call-overload]
     server = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1"]
     server += ["-c", f"unix_socket_directories={data}", "-c", "fsync=off", "-c", "max_connections=200"]
+    server += ["-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
     return subprocess.Popen(  # type: ignore[call-overload]
         server, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_as_postgres()
     )

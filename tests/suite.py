@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG_SUITES = "the long suites (make check-full)"
 SPECIFICATIONS = ROOT.parent / "shared" / "openapi" / "hubspot"
 
 
@@ -24,7 +25,16 @@ def missing_parts() -> list[str]:
         missing.append("browser stories: no Chromium (Debian: apt-get install chromium, or set CHROMIUM)")
     if not SPECIFICATIONS.is_dir():
         missing.append("sandbox against HubSpot's OpenAPI documents: they are not beside this checkout")
+    without = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if without:
+        missing.append(f"SDKs of Node: no {' and no '.join(without)} (Debian: apt-get install nodejs npm)")
     return missing
+
+
+def tell_not_run(*others: str) -> None:
+    """What a run ends with: a line for each part that this machine lacks, and for each of the others."""
+    for line in [*missing_parts(), *others]:
+        print(f"NOT RUN  {line}")
 
 
 def run_pytest(*arguments: str, env: dict[str, str] | None = None) -> int:
@@ -40,9 +50,7 @@ def workers() -> list[str]:
 def main() -> int:
     markers = ["not slow"] + ([] if chromium() else ["not browser"])
     code = run_pytest(*workers(), "-m", " and ".join(markers), *sys.argv[1:])
-    for line in missing_parts():
-        print(f"NOT RUN  {line}")
-    print("NOT RUN  the long suites (make check-full)")
+    tell_not_run(LONG_SUITES)
     return code
 
 
