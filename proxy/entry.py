@@ -58,7 +58,7 @@ def data_plane(application: Application) -> Application:
             raw_path: bytes | None = scope.get("raw_path")
             if raw_path is None:  # an extra of ASGI that a server need not give
                 raw_path = scope["raw_path"] = quote(scope["path"]).encode("ascii")
-            if _loses_content(scope["headers"]):
+            if _is_hurt_by_upgrade(scope["headers"]):
                 await _refuse_upgrade(send)
             elif raw_path.startswith(ROOT):
                 await _proxied(scope, receive, send)
@@ -80,21 +80,26 @@ def data_plane(application: Application) -> Application:
     return entry
 
 
-def _loses_content(fields: Iterable[Field]) -> bool:
-    """Whether content follows a request to switch protocols.
+def _is_hurt_by_upgrade(fields: Iterable[Field]) -> bool:
+    """Whether a request to switch protocols cannot be made as if it had not asked: content follows, or it is the
+    beginning of a WebSocket, which is nothing without its protocol. Other upgrades are offers (RFC 9110, 7.8).
 
     The server's parser stops after such a header section: the content would be lost, and what follows on the
     connection taken for the next request.
     """
     names = {name: value for name, value in fields if name in _CONTENT_AFTER_UPGRADE}
     return b"upgrade" in names and (
-        b"transfer-encoding" in names or names.get(b"content-length", b"0") != b"0"
+        b"transfer-encoding" in names
+        or names.get(b"content-length", b"0") != b"0"
+        or b"websocket" in names[b"upgrade"].lower()
     )
 
 
 async def _refuse_upgrade(send: Send) -> None:
     """Say so, and close the connection: whatever else is on it cannot be told from content."""
-    detail = "This connection is not upgraded. Send content without asking for it."
+    detail = (
+        "This connection is not upgraded, and no WebSocket begins here. Send content without asking for it."
+    )
     problem = Problem("invalid_request", detail, {"field": "Upgrade"}, {"Connection": "close"})
     reply = refusal(problem, request_id=request_context.new_request_id())
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.fields})

@@ -22,14 +22,33 @@ from proxy.cycle import CONNECTION, ExactCycle
 MAX_HEAD_BYTES = 131_072
 #: from the connection, or the first byte of a later request, to the end of the header section
 HEAD_SECONDS = 30.0
+#: how long the rest of a request's content may come in after its reply is over
+REST_SECONDS = 30.0
 #: how often a partner is looked after of whom nothing is read
 LOOK_SECONDS = 1.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+#: what is used of uvicorn beside what it documents; the first three are overridden
+_NEEDED = (
+    "_start_asgi_task", "_unsupported_upgrade_warning", "send_400_response", "timeout_keep_alive_handler",
+)  # fmt: skip
+
+
+def require_parts(base: type) -> None:
+    """Raises RuntimeError for a uvicorn whose protocol is built in another way: nothing of this one would work."""
+    missing = [name for name in _NEEDED if not callable(getattr(base, name, None))]
+    if missing:
+        raise RuntimeError(
+            f"This uvicorn's {base.__name__} has no {', '.join(missing)}. Install the version of requirements.txt."
+        )
+
+
+require_parts(HttpToolsProtocol)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. Trailer fields are left out: they are no header fields (RFC 9110 section 6.5.1).
+    """One connection. Trailer fields are left out: they are no header fields (RFC 9110 section 6.5.1). It is never
+    handed over to another protocol, whatever the server could speak: a request to upgrade is one like any other.
 
     when_lost: called once when the connection ends, then forgotten; for the one call that is under way.
     """
@@ -37,19 +56,22 @@ class BoundedProtocol(HttpToolsProtocol):
     flow: WatchfulFlow
     when_lost: Callable[[], None] | None = None
     is_lost = False
-    _head_bytes = _hosts = 0
+    _head_bytes = _shared_bytes = _hosts = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _rest_timer: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
-    _is_spoiled = False
+    _is_spoiled = _may_be_too_large = _is_too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self.ws_protocol_class = None
         self.flow = WatchfulFlow(transport, self.loop)
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
         self._head_ends()
+        self._rest_ends()
         super().connection_lost(exc)
         self.flow.look_no_more()
         running = self._running
@@ -65,19 +87,24 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_spoiled:
             return
         timer = self._head_timer
+        self._may_be_too_large = self._shared_bytes + self._head_bytes + len(data) > MAX_HEAD_BYTES
         super().data_received(data)
         if self._head_timer is None:
             if self.cycle is not None and self.cycle.response_complete:
                 self._wait_for_more()
             return
         if self._head_timer is not timer:
-            return  # it began amid this segment, behind content that is no part of it
+            self._shared_bytes = len(data)
+            return  # it began amid this segment, perhaps behind content that is no part of it
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
 
     def _wait_for_more(self) -> None:
-        """The reply is over and the request's content is not: no longer than for another request."""
+        """The reply is over and the request's content is not: no longer than for another request, and not for ever
+        when it drips."""
+        if self._rest_timer is None:
+            self._rest_timer = self.loop.call_later(REST_SECONDS, self.timeout_keep_alive_handler)
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -89,6 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
         scope[CONNECTION] = self
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_late)
+        if self._rest_timer is not None:
+            self._rest_ends()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_timer is None:
@@ -103,11 +132,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         hosts, self._hosts = self._hosts, 0
         self._head_ends()
+        if self._may_be_too_large and self._size_of_head() > MAX_HEAD_BYTES:
+            self._is_too_large = True
+            raise HttpParserError("The header section is too large.")
         if b"#" in self.url:
             raise HttpParserError("A request target has no fragment.")  # it would be lost without a word
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             raise HttpParserError("A request has one Host field.")  # RFC 9112 section 3.2
         super().on_headers_complete()
+
+    def _size_of_head(self) -> int:
+        """About as much as came: it may have been part of a segment that holds other things too."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """No line in the log for whatever a stranger asks."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = ExactCycle  # made by name amid a long method of uvicorn's
@@ -118,7 +157,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer what cannot be read, but not amid the reply to an earlier request: that goes out whole."""
         running = self._running
         self._is_spoiled = True
-        if running is None or running.response_complete:
+        if self._is_too_large:
+            self._refuse_beside(running)
+        elif running is None or running.response_complete:
             super().send_400_response(msg)
         elif not self.cycle.more_body:
             self.cycle.keep_alive = False  # the last that could be read
@@ -128,15 +169,27 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _refuse_beside(self, running: RequestResponseCycle | None) -> None:
+        """Say that a header section is too large, or let the reply to an earlier request go out whole."""
+        if running is None or running.response_complete:
+            self._refuse(_TOO_LARGE)
+        else:
+            self.cycle.keep_alive = False
+
     def read_no_more(self) -> None:
         """Drop what comes, until the partner closes or has had its time."""
         self._is_spoiled = True
 
     def _head_ends(self) -> None:
-        self._head_bytes = 0
+        self._head_bytes = self._shared_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _rest_ends(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
 
     def _head_late(self) -> None:
         self._refuse(b"")
