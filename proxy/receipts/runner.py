@@ -19,16 +19,21 @@ from proxy import plane as planes
 from proxy.plane import DataPlane
 from proxy.receipts import claims, execution
 from proxy.receipts.claims import Claim
+from proxy.receipts.stopping import SharedFlag
 
 log = structlog.get_logger(__name__)
 
 #: leases are renewed, and it is looked for due receipts, at least this often while calls are under way
 RENEW_SECONDS = 15.0
+#: and again so soon where that has failed: once the database is back, before others see to what has run out
+_RETRY_SECONDS = 2.0
+#: a process of a pool hears only so late that it is to end
+_LOOK_SECONDS = 1.0
 #: so many of the places may be one partner's
 _SHARE = 0.75
 
 _lock = threading.Lock()
-_stopping = threading.Event()
+_stopping = SharedFlag()
 _current: _Run | None = None
 
 
@@ -48,14 +53,12 @@ def run() -> int | None:
     try:
         return asyncio.run(mine.work())
     finally:
-        with _lock:
-            if _current is mine:
-                _current = None
+        mine.leave()
 
 
 def stop() -> None:
-    """This process is asked to end: claim nothing more, hand back what was not sent. Takes no lock: for a
-    signal's handler."""
+    """This process is asked to end, and with it those of its pool: claim nothing more, hand back what was not sent.
+    Takes no lock: for a signal's handler."""
     _stopping.set()
     running = _current
     if running is not None:
@@ -68,6 +71,7 @@ class _Run:
     def __init__(self) -> None:
         self._is_asked = True
         self._made = 0
+        self._renew_at = 0.0
         self._tasks: dict[asyncio.Task[None], Claim] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -86,21 +90,44 @@ class _Run:
 
     async def _work(self, plane: DataPlane) -> int:
         self._wake, self._loop = asyncio.Event(), plane.loop
-        renewed_at = plane.loop.time()
+        self._renew_at = plane.loop.time() + RENEW_SECONDS
+        watch = asyncio.create_task(self._watch())
+        try:
+            return await self._until_nothing_is_due(plane, self._wake)
+        except BaseException:
+            # A time limit, or a defect: nobody else renews these, and none may be cut off between mark and reply.
+            self.leave()
+            self._let_go()
+            while self._tasks:
+                await self._step(plane, self._wake)
+            raise
+        finally:
+            watch.cancel()
+
+    async def _until_nothing_is_due(self, plane: DataPlane, wake: asyncio.Event) -> int:
         while True:
-            self._wake.clear()
+            wake.clear()
             if _stopping.is_set():
                 self._let_go()
             else:
                 await self._claim(plane)
-            if not self._tasks:
-                if self._ends():
-                    return self._made
-                continue
-            await self._something(self._wake, seconds=renewed_at + RENEW_SECONDS - plane.loop.time())
-            if plane.loop.time() >= renewed_at + RENEW_SECONDS:
-                renewed_at = plane.loop.time()
-                await self._renew(plane)
+            if self._tasks:
+                await self._step(plane, wake)
+            elif self._ends():
+                return self._made
+
+    async def _watch(self) -> None:
+        """Wake the run when another process has been told to end, which no signal tells this one."""
+        while not _stopping.is_set():
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.look_again()
+
+    async def _step(self, plane: DataPlane, wake: asyncio.Event) -> None:
+        """Wait until something happens, and hold on to what is under way."""
+        await self._something(wake, seconds=self._renew_at - plane.loop.time())
+        if plane.loop.time() >= self._renew_at:
+            is_held = await self._renew(plane)
+            self._renew_at = plane.loop.time() + (RENEW_SECONDS if is_held else _RETRY_SECONDS)
 
     def _ends(self) -> bool:
         """Whether nobody has asked since this looked; from then on another run may begin."""
@@ -110,6 +137,13 @@ class _Run:
                 return False
             _current = None
             return True
+
+    def leave(self) -> None:
+        """Another run may begin, while this sees to what it has sent."""
+        global _current
+        with _lock:
+            if _current is self:
+                _current = None
 
     async def _claim(self, plane: DataPlane) -> None:
         self._is_asked = False
@@ -141,16 +175,18 @@ class _Run:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("receipt failed", receipt=str(claimed.receipt.pk), exc_info=error)
 
-    async def _renew(self, plane: DataPlane) -> None:
+    async def _renew(self, plane: DataPlane) -> bool:
+        """Whether they could be asked for; what is ours no longer is ended."""
         owners = [claimed.owner for claimed in self._tasks.values()]
         try:
             held = await plane.reads.run(claims.renew, owners)
-        except (DatabaseError, InterfaceError) as error:
+        except Exception as error:  # noqa: BLE001 (no defect may cost calls under way their leases)
             log.warning("leases not renewed", error=type(error).__name__)
-            return
+            return False
         for task, claimed in self._tasks.items():
             if claimed.owner not in held and not task.done():
                 task.cancel()
+        return True
 
     def _let_go(self) -> None:
         """What has not been sent is for another process; what has been sent is waited for."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,21 +21,17 @@ from proxy import plane as planes
 from proxy import tasks
 from proxy.models import Receipt, ReceiptPart
 from proxy.models.receipt import State
-from proxy.receipts import claims, contents, execution, outcomes, runner
+from proxy.receipts import claims, contents, execution, outcomes
 from proxy.record import Record
 from tests.egress.servers import Conversation, Server, replying
 from tests.factories import ACTOR, World
 from tests.proxy.calls import body_of, reply
 from tests.proxy.conftest import API, Serve
 from tests.proxy.receipts.made import waiting
+from tests.proxy.receipts.runs import OK, failing, now_of
 from tests.services import free_port
 
 pytestmark = [pytest.mark.served, pytest.mark.db]
-OK = reply(body=b"ok")
-
-
-def now_of(made: Receipt) -> Receipt:
-    return Receipt.objects.get(pk=made.pk)
 
 
 def problem_of(made: Receipt) -> dict[str, Any]:
@@ -45,69 +39,6 @@ def problem_of(made: Receipt) -> dict[str, Any]:
     assert stored is not None
     found: dict[str, Any] = json.loads(stored.content)
     return found
-
-
-def failing(real: Callable[..., Any], failures: list[Exception]) -> Callable[..., Any]:
-    """As real, once all of these have been raised."""
-
-    def function(*args: Any, **kwargs: Any) -> Any:
-        if failures:
-            raise failures.pop()
-        return real(*args, **kwargs)
-
-    return function
-
-
-def working() -> threading.Thread:
-    """A worker's thread that makes what is due."""
-
-    def work() -> None:
-        try:
-            tasks.run_receipts()
-        finally:
-            database.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    give_up_at = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
-
-
-class Slow:
-    """A provider that answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.asked, self.may_answer = threading.Semaphore(0), threading.Event()
-
-    def __call__(self, conversation: Conversation) -> None:
-        while True:
-            conversation.read_request()
-            self.asked.release()
-            self.may_answer.wait(20)
-            conversation.send(OK)
-
-    def wait_until_asked(self, times: int = 1) -> None:
-        for _ in range(times):
-            assert self.asked.acquire(timeout=20)
-
-
-@pytest.fixture
-def slow(provider: Serve) -> Iterator[Slow]:
-    made = Slow()
-    provider(made)
-    yield made
-    made.may_answer.set()
-
-
-@pytest.fixture(autouse=True)
-def _not_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_stopping", threading.Event())
 
 
 def _withdraw_permission(at: World, cust: Connection) -> None:
@@ -269,85 +200,6 @@ def test_observers_are_told_of_the_call_as_of_any_other(
     assert (done.connection_id, done.request_id) == (cust.pk, made.request_id)
     assert (refused.status, refused.code, refused.outcome) == (403, "destination_not_allowed", "completed")
     assert now_of(gone).state == State.FAILED
-
-
-def test_calls_are_under_way_side_by_side_and_one_partner_leaves_places_for_others(
-    at: World, cust: Connection, slow: Slow, settings: Any
-) -> None:
-    settings.RECEIPTS_AT_ONCE = 4
-    for _ in range(5):
-        waiting(at, cust)
-    thread = working()
-    slow.wait_until_asked(3)
-    assert Receipt.objects.filter(state=State.RUNNING).count() == 3
-    assert not slow.asked.acquire(timeout=0.3)
-    slow.may_answer.set()
-    thread.join(20)
-    assert set(Receipt.objects.values_list("state", flat=True)) == {State.COMPLETED}
-
-
-def test_one_run_at_a_time_in_a_process_and_it_looks_again_when_asked(
-    at: World, cust: Connection, slow: Slow
-) -> None:
-    waiting(at, cust)
-    thread = working()
-    slow.wait_until_asked()
-    waiting(at, cust)
-    assert tasks.run_receipts() is None, "the first one is at it"
-    slow.wait_until_asked()
-    slow.may_answer.set()
-    thread.join(20)
-    assert set(Receipt.objects.values_list("state", flat=True)) == {State.COMPLETED}
-    assert tasks.run_receipts() == 0
-
-
-def test_a_process_that_is_asked_to_end_waits_for_what_it_sent_and_hands_the_rest_back(
-    at: World, cust: Connection, slow: Slow, monkeypatch: Any
-) -> None:
-    sent, unsent = waiting(at, cust, method="POST"), waiting(at, cust)
-    real = execution._prepared
-    is_held = threading.Event()
-    may_prepare = threading.Event()
-
-    def held(claimed: claims.Claim) -> Any:
-        if claimed.receipt.pk == unsent.pk:
-            is_held.set()
-            may_prepare.wait(20)
-        return real(claimed)
-
-    monkeypatch.setattr(execution, "_prepared", held)
-    thread = working()
-    slow.wait_until_asked()
-    assert is_held.wait(20)
-    later = waiting(at, cust)
-    runner.stop()
-    wait_for(lambda: now_of(unsent).state == State.PENDING)
-    assert (now_of(unsent).tries, now_of(unsent).lease_owner) == (0, None)
-    assert thread.is_alive(), "it waits for the reply to what it has sent"
-    assert tasks.run_receipts() == 0, "and takes up nothing more"
-    may_prepare.set()
-    slow.may_answer.set()
-    thread.join(20)
-    assert not thread.is_alive()
-    assert now_of(sent).state == State.COMPLETED
-    assert (now_of(unsent).state, now_of(later).state) == (State.PENDING, State.PENDING)
-    assert not slow.asked.acquire(timeout=0.1), "nothing else was sent"
-
-
-def test_leases_are_renewed_while_a_call_takes_long_and_a_lost_one_ends_it(
-    at: World, cust: Connection, slow: Slow, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(runner, "RENEW_SECONDS", 0.1)
-    made = waiting(at, cust)
-    thread = working()
-    slow.wait_until_asked()
-    before = now_of(made).lease_expires_at
-    wait_for(lambda: now_of(made).lease_expires_at != before)
-    Receipt.objects.update(lease_owner=None, lease_expires_at=None, state=State.OUTCOME_UNKNOWN)
-    thread.join(20)
-    assert not thread.is_alive(), "it does not wait for a reply that it may not store"
-    assert now_of(made).state == State.OUTCOME_UNKNOWN
-    assert not Event.objects.exists()
 
 
 def test_a_result_is_stored_however_often_the_database_is_away(

@@ -35,7 +35,7 @@ from tests.proxy.test_processes import _database_url
 from tests.suite import ROOT
 
 pytestmark = [pytest.mark.served, pytest.mark.slow, pytest.mark.db]
-WORKER = ("celery", "-A", "config", "worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "INFO")
+WORKER = ("celery", "-A", "config", "worker", "--concurrency", "2", "--loglevel", "INFO")
 SECONDS = 60.0
 _SEND = "from config.celery import app; app.send_task('proxy.tasks.{job}')"
 
@@ -80,8 +80,16 @@ class Place:
         }
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def worker(self, name: str) -> subprocess.Popen[bytes]:
-        words = [*WORKER, "--hostname", f"{name}@test", "--without-gossip", "--without-mingle"]
+    def worker(self, name: str, *, pool: str = "threads") -> subprocess.Popen[bytes]:
+        words = [
+            *WORKER,
+            "--pool",
+            pool,
+            "--hostname",
+            f"{name}@test",
+            "--without-gossip",
+            "--without-mingle",
+        ]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *words], cwd=ROOT, env=self._env, stdout=log, stderr=log
@@ -192,13 +200,15 @@ def test_an_unsafe_call_that_was_not_sent_yet_is_made_by_another_worker(
     assert len(provider.calls) == 1
 
 
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_worker_that_is_asked_to_end_waits_for_its_replies_and_hands_back_the_rest(
-    at: World, cust: Connection, provider: Provider, place: Place
+    at: World, cust: Connection, provider: Provider, place: Place, pool: str
 ) -> None:
+    """Also where the processes of its pool get no signal themselves."""
     provider.may_answer.clear()
     provider.may_grant.clear()
     sent = waiting(at, cust, method="POST")
-    worker = place.worker("worker")
+    worker = place.worker("worker", pool=pool)
     place.send()
     place.wait_for(lambda: len(provider.calls) == 1)
     Connection.objects.update(access_token_expires_at=cust.created_at)
