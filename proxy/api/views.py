@@ -114,7 +114,7 @@ class ProxyView(APIView):
         if known is None or limit is None or quotas.is_settled(known.partner.pk, limit):
             self.initial(self.request)
         else:
-            await self.plane.reads.run(self.initial, self.request)
+            await self.plane.limits.checks.run(known.partner.pk, self.initial, self.request)
         caller: Caller = self.request.user  # type: ignore[assignment]  # HasPermission lets nobody else in
         record = self.received.record
         record.partner_id, record.credential_id = caller.partner.pk, caller.credential.pk

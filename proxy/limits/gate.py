@@ -23,6 +23,7 @@ from proxy.incoming import KeptContent
 from proxy.limits import told
 from proxy.limits.blocks import Scope
 from proxy.limits.budgets import Budgets, where
+from proxy.limits.checks import Checks
 from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit, Way
 from proxy.limits.places import Places
 from proxy.limits.shared import Exchanges
@@ -51,6 +52,7 @@ class Limits:
         is_shared = bool(settings.PROVIDER_BUDGETS and settings.CACHE_URL)
         self.budgets = Budgets(is_shared=is_shared)
         self.turns = Turns()
+        self.checks = Checks()
         self._exchanges = Exchanges(self.budgets) if is_shared else None
 
     @property
@@ -97,7 +99,8 @@ class Limits:
             await self.turns.turn(partner, within=within)
 
     async def close(self) -> None:
-        """Tell other processes no more."""
+        """Tell other processes no more, and count no more."""
+        self.checks.close()
         if self._exchanges is not None:
             await self._exchanges.close()
 

@@ -63,7 +63,7 @@ def test_prx_23_a_body_that_does_not_tell_its_length_is_cut_at_the_cap(
         sock.sendall(uploading(at, "Transfer-Encoding: chunked") + chunk * 7 + b"0\r\n\r\n")
         got = read_reply(sock)
     assert (got.status, problem(got.body)["code"]) == (413, "content_too_large")
-    assert ended.get(timeout=5)
+    assert ended.get(timeout=30)
 
 
 @pytest.mark.usefixtures("_capped")

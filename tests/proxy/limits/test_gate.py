@@ -117,7 +117,7 @@ def test_calls_beyond_the_places_are_refused_and_places_come_back(
 def test_a_provider_that_cannot_be_reached_is_left_alone_and_asked_again(
     platform: Served, at: World, provider: Serve, settings: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(circuits, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(circuits, "OPEN_SECONDS", 1.0)
     settings.UPSTREAM_MAP = {API: f"http://127.0.0.1:{free_port()}"}
     unreachable = [platform.call("GET", TARGET, bearer(at)) for _ in range(circuits.UNCONNECTED_IN_ROW)]
     assert {told(made) for made in unreachable} == {(502, "upstream_unreachable")}
