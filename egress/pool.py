@@ -114,15 +114,19 @@ class Exchanges(ResponseHandler):
         if payload is not known:
             self._head_bytes = self._bytes + data.find(_END_OF_HEAD) + 4
         self._bytes += len(data)
-        if payload is not None and payload.is_eof():
+        if (
+            payload is not None
+            and payload.is_eof()
+            and (self.is_idle or self._bytes != self._head_bytes + payload.total_bytes)
+        ):
             self._look_behind(payload, data)
 
     def _look_behind(self, payload: StreamReader, data: bytes) -> None:
         """Close the connection when the segment that ended a reply holds more: a whole reply lies in the buffer,
         the beginning of one in the parser. What is empty or chunked ends as a header section does."""
         is_end = (
-            data[-4:] == _END_OF_HEAD
-            or self._bytes == self._head_bytes + payload.total_bytes
+            self._bytes == self._head_bytes + payload.total_bytes
+            or data[-4:] == _END_OF_HEAD
             or _END_OF_HEAD.endswith(data)  # cut amid it
             or _is_all_after_interim(data, payload.total_bytes)
         )
