@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Event
 from integrations.models import Connection
@@ -130,3 +132,29 @@ def test_leases_are_renewed_while_a_call_takes_long_and_a_lost_one_ends_it(
     assert not thread.is_alive(), "it does not wait for a reply that it may not store"
     assert now_of(made).state == State.OUTCOME_UNKNOWN
     assert not Event.objects.exists()
+
+
+def test_leases_are_renewed_soon_after_the_database_is_back(
+    at: World, cust: Connection, slow: Slow, monkeypatch: Any
+) -> None:
+    """Before others see to what the outage has let run out."""
+    monkeypatch.setattr(runner, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(runner, "_RETRY_SECONDS", 0.1)
+    real, was_away = claims.renew, threading.Event()
+
+    def renew(owners: Any) -> Any:
+        if was_away.is_set():
+            return real(owners)
+        monkeypatch.setattr(runner, "RENEW_SECONDS", 1000.0)
+        was_away.set()
+        raise OperationalError("away")
+
+    monkeypatch.setattr(claims, "renew", renew)
+    made = waiting(at, cust)
+    thread = working()
+    slow.wait_until_asked()
+    assert was_away.wait(20)
+    before = now_of(made).lease_expires_at
+    wait_for(lambda: now_of(made).lease_expires_at != before)
+    slow.may_answer.set()
+    thread.join(20)
