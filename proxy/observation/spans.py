@@ -1,24 +1,32 @@
 """OpenTelemetry spans of calls that are over, made away from them: a SERVER span and the CLIENT span under it.
 
 Names and attributes are those of the HTTP semantic conventions
-(https://opentelemetry.io/docs/specs/semconv/http/http-spans/). No query, no header field, and of paths only what
-looks like the name of a resource. The packages are an extra; this module is imported where spans are asked for.
+(https://opentelemetry.io/docs/specs/semconv/http/http-spans/). No query, no header field, and of hosts and paths
+what is the API's own. The packages are an extra; this module is imported where spans are asked for.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    Link,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from proxy.credentials import Field
 from proxy.envelope import METHODS
+from proxy.observation.places import host_template, path_template
 from proxy.record import BROKEN_OFF, INTAKE, Record
 
 Attributes = dict[str, str | int | bool]
@@ -30,9 +38,8 @@ ROUTES = {
 }
 _METHODS = frozenset(METHODS)
 _OTHER_METHOD = "_OTHER"
-#: a word of letters, or a version: what stands in paths for everybody. Anything else may name a customer's thing
-_SAYS_NOTHING = re.compile(r"[A-Za-z][A-Za-z_.-]{0,29}|v\d{1,2}|v?\d{1,2}\.\d{1,2}|").fullmatch
-_HIDDEN = "{}"
+#: of later versions too; of the state, what everybody has to pass on (W3C Trace Context section 3.3.1.5)
+_LONGEST_TRACEPARENT, _LONGEST_TRACESTATE = 128, 512
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NANOSECONDS = 1_000_000_000
 
@@ -45,35 +52,41 @@ class Parent(NamedTuple):
 
     @classmethod
     def of(cls, fields: Sequence[Field]) -> Parent | None:
-        """None without exactly one traceparent, upon which a trace begins here."""
+        """None without exactly one traceparent. What is longer than it needs to be is not kept."""
         parents = [value for name, value in fields if name == b"traceparent"]
-        if len(parents) != 1:
+        if len(parents) != 1 or len(parents[0]) > _LONGEST_TRACEPARENT:
             return None
-        states = [value.decode("latin-1") for name, value in fields if name == b"tracestate"]
-        return cls(parents[0].decode("latin-1"), ",".join(states))
+        state = b",".join(value for name, value in fields if name == b"tracestate")
+        if len(state) > _LONGEST_TRACESTATE:
+            state = b""
+        return cls(parents[0].decode("latin-1"), state.decode("latin-1"))
 
-    def context(self) -> Context:
-        """Empty where the field is not valid."""
-        return _PROPAGATOR.extract(
-            {"traceparent": self.traceparent, "tracestate": self.tracestate}, Context()
-        )
+    def links(self) -> list[Link]:
+        """The partner's span, to be found from ours; none where the field is not valid.
+
+        No more than that: a parent would decide whether our trace is sampled, and let a partner put calls into
+        anybody's trace.
+        """
+        carrier = {"traceparent": self.traceparent, "tracestate": self.tracestate}
+        theirs = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
+        return [Link(theirs)] if theirs.is_valid else []
 
 
 def tell(tracer: Tracer, record: Record) -> None:
     """Make the spans of one call, with the moments at which things happened."""
-    context = Context() if record.trace_parent is None else record.trace_parent.context()
     method = record.method if record.method in _METHODS else _OTHER_METHOD
     route = ROUTES.get(record.door, "")
     received = method if record.door == "passthrough" else "POST"  # an envelope is posted, whatever is in it
     server = tracer.start_span(
         f"{'HTTP' if received == _OTHER_METHOD else received} {route}".strip(),
-        context,
+        Context(),  # a trace begins here
         SpanKind.SERVER,
         _of_call(record, received, route),
+        [] if record.trace_parent is None else record.trace_parent.links(),
         start_time=_moment(record, record.began),
     )
     if server.is_recording() and record.sent_at:
-        _tell_upstream(tracer, record, method, set_span_in_context(server, context))
+        _tell_upstream(tracer, record, method, set_span_in_context(server, Context()))
     if record.status >= 500 or record.outcome == BROKEN_OFF:
         server.set_status(Status(StatusCode.ERROR))
     server.end(_moment(record, record.ended))
@@ -127,13 +140,14 @@ def _of_call(record: Record, method: str, route: str) -> Attributes:
 
 
 def _of_exchange(record: Record, method: str) -> Attributes:
-    template = path_template(record.path)
+    host = host_template(record.host, record.provider_id)
+    template = path_template(record.path, record.provider_id)
     found: Attributes = {
         "http.request.method": method,
-        "server.address": record.host,
+        "server.address": host,
         "server.port": 443,
         "url.scheme": "https",
-        "url.full": f"https://{record.host}{template}",
+        "url.full": f"https://{host}{template}",
         "url.template": template,
         "patchbay.refreshed": record.is_refreshed,
     }
@@ -149,11 +163,6 @@ def _of_exchange(record: Record, method: str) -> Attributes:
     elif record.outcome == BROKEN_OFF:
         found["error.type"] = record.outcome
     return found
-
-
-def path_template(raw_path: str) -> str:
-    """The path with `{}` for every segment that may be an id, a name or a secret."""
-    return "/".join(part if _SAYS_NOTHING(part) else _HIDDEN for part in raw_path.split("/"))
 
 
 def _moment(record: Record, counted: float) -> int:

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 EVERY_SECONDS = 0.1
 #: records that wait for the thread; more are dropped and counted
 MAX_WAITING = 10_000
+#: and characters of their paths and queries, which callers choose
+MAX_WAITING_CHARACTERS = 32 << 20
 #: for how long the end of a process waits for a collector
 LAST_SECONDS = 2.0
 #: spans that wait to be sent, unless told otherwise; OpenTelemetry's 2,048 are a second of a busy process
@@ -59,6 +61,7 @@ class Traces:
         self._spans = spans
         self._provider = _provider(self._exporter)
         self._waiting: deque[Record] = deque()
+        self._characters = 0
         self._tracer = self._provider.get_tracer("patchbay.proxy")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="traces")
         self._task: asyncio.Task[None] | None = None
@@ -70,8 +73,9 @@ class Traces:
 
     def observe(self, record: Record) -> None:
         """A call is over."""
-        if len(self._waiting) < MAX_WAITING:
+        if len(self._waiting) < MAX_WAITING and self._characters < MAX_WAITING_CHARACTERS:
             self._waiting.append(record)
+            self._characters += len(record.path) + len(record.query)
         else:
             self.dropped += 1
 
@@ -106,7 +110,7 @@ class Traces:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._tell, taken)
 
     def _taken(self) -> Sequence[Record]:
-        taken, self._waiting = self._waiting, deque()
+        taken, self._waiting, self._characters = self._waiting, deque(), 0
         return taken
 
     def _tell(self, records: Sequence[Record]) -> None:

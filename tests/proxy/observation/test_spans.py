@@ -9,11 +9,11 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
 from proxy.observation import spans
-from proxy.observation.spans import Parent, path_template
+from proxy.observation.spans import Parent
 from proxy.record import BROKEN_OFF, PARTNER_GONE
 from tests.proxy.observation.records import finished
 
@@ -125,15 +125,34 @@ def test_an_unknown_method_is_no_name() -> None:
     assert (server.attributes or {})["http.request.method"] == "_OTHER"
 
 
-def test_the_partners_traceparent_is_the_parent() -> None:
+def test_the_partners_span_is_a_link_and_no_parent() -> None:
     record = finished(
         trace_parent=Parent.of([(b"traceparent", TRACEPARENT.encode()), (b"tracestate", b"rojo=00f0")])
     )
     server, client = made(record)
-    assert server.context is not None and client.context is not None and server.parent is not None
-    assert server.parent.span_id == 0x00F067AA0BA902B7
-    assert server.context.trace_id == client.context.trace_id == 0x4BF92F3577B34DA6A3CE929D0E0E4736
-    assert server.context.trace_state.get("rojo") == "00f0"
+    assert server.parent is None
+    assert server.context is not None and client.context is not None
+    assert server.context.trace_id == client.context.trace_id != 0x4BF92F3577B34DA6A3CE929D0E0E4736
+    assert len(server.context.trace_state) == 0
+    (link,) = server.links
+    assert link.context.trace_id == 0x4BF92F3577B34DA6A3CE929D0E0E4736
+    assert link.context.span_id == 0x00F067AA0BA902B7
+    assert link.context.trace_state.get("rojo") == "00f0"
+    assert not client.links
+
+
+def test_a_partner_decides_neither_that_its_calls_are_sampled_nor_that_they_are_not() -> None:
+    for flags in (b"0", b"1"):
+        record = finished(trace_parent=Parent.of([(b"traceparent", TRACEPARENT[:-1].encode() + flags)]))
+        assert len(made(record, sampler=ParentBased(ALWAYS_ON))) == 2
+        assert made(record, sampler=ParentBased(ALWAYS_OFF)) == []
+
+
+def test_fields_without_end_are_not_kept() -> None:
+    state = b",".join(b"a%d=1" % number for number in range(200))
+    kept = Parent.of([(b"traceparent", TRACEPARENT.encode()), (b"tracestate", state)])
+    assert kept == (TRACEPARENT, "")
+    assert Parent.of([(b"traceparent", TRACEPARENT.encode() + b"-" + b"0" * 60_000)]) is None
 
 
 @pytest.mark.parametrize(
@@ -152,34 +171,28 @@ def test_without_a_valid_traceparent_a_trace_begins_here(values: list[bytes]) ->
     record = finished(trace_parent=Parent.of([(b"traceparent", value) for value in values]))
     server, client = made(record)
     assert server.parent is None
+    assert not server.links
     assert server.context is not None and client.context is not None
     assert client.context.trace_id == server.context.trace_id
 
 
-def test_what_the_partner_does_not_sample_is_not_sampled() -> None:
-    fields = [(b"traceparent", TRACEPARENT[:-1].encode() + b"0")]
-    assert made(finished(trace_parent=Parent.of(fields)), sampler=ParentBased(ALWAYS_OFF)) == []
-
-
 @pytest.mark.parametrize(
-    ("path", "template"),
+    ("provider_id", "host", "shown"),
     [
-        ("/crm/v3/objects/contacts", "/crm/v3/objects/contacts"),
-        ("/crm/v3/objects/contacts/12345", "/crm/v3/objects/contacts/{}"),
-        ("/services/data/v59.0/query", "/services/data/v59.0/query"),
-        ("/users/ann%40example.com/messages", "/users/{}/messages"),
-        ("/users/ann@example.com", "/users/{}"),
-        ("/bot123456:AAF-secret/sendMessage", "/{}/sendMessage"),
-        ("/services/T0001/B0001/XXXXXXXXXXXXXXXXXXXXXXXX", "/services/{}/{}/XXXXXXXXXXXXXXXXXXXXXXXX"),
-        ("/a/QWxhZGRpbjpvcGVuIHNlc2FtZQQWxhZGRpbjpvcGVu", "/a/{}"),
-        ("/o/6f1c1a52-8f0e-4a9e-9f3c-2d7e8a4f1b22", "/o/{}"),
-        ("/n/%E2%82%AC", "/n/{}"),
-        ("/", "/"),
-        ("", ""),
+        ("shopify", "acme-widgets.myshopify.com", "{shop}.myshopify.com"),
+        ("salesforce", "acme.my.salesforce.com", "{instance_host}.salesforce.com"),
     ],
 )
-def test_of_a_path_only_what_looks_like_the_name_of_a_resource_is_told(path: str, template: str) -> None:
-    assert path_template(path) == template
+def test_a_customers_host_is_in_no_span(provider_id: str, host: str, shown: str) -> None:
+    found = made(finished(provider_id=provider_id, host=host, path="/customers/acme"))
+    assert (found[1].attributes or {})["server.address"] == shown
+    assert (found[1].attributes or {})["url.full"] == f"https://{shown}/customers/{{}}"
+    assert "acme" not in "".join(span.to_json() for span in found)
+
+
+def test_a_path_without_end_makes_a_small_span() -> None:
+    found = made(finished(path="/contacts" * 7_000))
+    assert sum(len(span.to_json()) for span in found) < 5_000
 
 
 def test_the_query_is_in_no_span() -> None:

@@ -52,7 +52,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.served
-def test_a_call_reaches_the_collector_as_part_of_the_partners_trace(
+def test_a_call_reaches_the_collector_with_a_link_to_the_partners_trace(
     quick: None, traced: Served, collector: Collector, at: World, cust: Connection, provider: Serve
 ) -> None:
     upstream = provider(replying(reply(body=b"ok")))
@@ -62,8 +62,10 @@ def test_a_call_reaches_the_collector_as_part_of_the_partners_trace(
     found = collector.spans(4)
     assert [span.kind for span in found] == [SERVER, CLIENT] * 2
     for server, client in (found[:2], found[2:]):
-        assert server.trace_id.hex() == client.trace_id.hex() == "4bf92f3577b34da6a3ce929d0e0e4736"
-        assert server.parent_span_id.hex() == "00f067aa0ba902b7"
+        assert server.parent_span_id == b""
+        assert server.trace_id == client.trace_id
+        assert [link.trace_id.hex() for link in server.links] == ["4bf92f3577b34da6a3ce929d0e0e4736"]
+        assert [link.span_id.hex() for link in server.links] == ["00f067aa0ba902b7"]
         assert client.parent_span_id == server.span_id
         assert attributes(client.attributes)["url.full"] == "https://api.hubapi.com/crm/v3/objects/{}"
         assert attributes(server.attributes)["http.response.status_code"] == 200
@@ -138,6 +140,20 @@ async def test_more_than_can_wait_is_dropped_and_counted(
     assert made.dropped == 3
     await made.close()
     assert len(await asyncio.to_thread(collector.spans, 4)) == 4
+
+
+async def test_long_paths_are_dropped_before_they_fill_the_memory(
+    settings: Any, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = collector.endpoint
+    monkeypatch.setattr(traces, "MAX_WAITING_CHARACTERS", 100_000)
+    made = Traces()
+    for _ in range(2):
+        for _ in range(4):
+            made.observe(finished(path="/x" * 20_000, query="q" * 20_000))
+        assert len(made._taken()) == 2
+    assert made.dropped == 4
+    await made.close()
 
 
 def test_missing_packages_are_named_with_what_installs_them(
