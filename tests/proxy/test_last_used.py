@@ -58,7 +58,7 @@ def test_ref_27_no_call_waits_for_a_row_that_another_transaction_holds(
         began = time.monotonic()
         for _ in range(20):
             assert platform.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15, "SQLite waits for a lock for twenty seconds"
     finally:
         holder.execute("ROLLBACK")
         holder.close()

@@ -99,7 +99,7 @@ def test_a_crowd_on_a_cold_connection_asks_once(
 
     def slow(*arguments: Any) -> routes.Route:
         asked.append(arguments[1])
-        everybody.wait(5)
+        everybody.wait(30)
         return resolve(*arguments)
 
     monkeypatch.setattr(routes, "resolve", slow)

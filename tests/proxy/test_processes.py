@@ -155,7 +155,7 @@ def test_ref_27_warm_calls_do_not_wait_for_a_writer(at: World, provider: Serve) 
                 begun = time.monotonic()
                 assert one.call("GET", "/proxy/hbdev/cust/x", bearer(at)).status == 200
                 slowest = max(slowest, time.monotonic() - begun)
-        assert slowest < 0.5
+        assert slowest < 2, "the transaction lasted longer than any call"
 
 
 def memory_mib(one: Served) -> float:

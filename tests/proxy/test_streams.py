@@ -13,6 +13,7 @@ from tests.egress.servers import Conversation, replying
 from tests.factories import World
 from tests.proxy.calls import bearer, problem, reply
 from tests.proxy.conftest import Serve
+from tests.proxy.exact.test_flow import settled
 from tests.proxy.servers import Served, read_reply
 
 pytestmark = [pytest.mark.served, pytest.mark.usefixtures("cust")]
@@ -42,7 +43,7 @@ def test_prx_22_a_large_download_streams(platform: Served, at: World, provider: 
         talk.read_request()
         talk.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         talk.send(b"%x\r\n%b\r\n" % (5, b"first"))
-        first_sent.wait(5)
+        first_sent.wait(30)
         for _ in range(chunks):
             talk.send(b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
         talk.send(b"0\r\n\r\n")
@@ -109,10 +110,7 @@ def test_a_slow_reader_slows_the_provider(platform: Served, at: World, provider:
     provider(handler)
     with get(platform, at) as sock:
         sock.recv(1024)
-        time.sleep(1)
-        held = sent[0]
-        time.sleep(0.5)
-        assert sent[0] == held < 400 * len(CHUNK)
+        assert settled(lambda: sent[0]) < 400 * len(CHUNK)
 
 
 def test_events_come_one_by_one(platform: Served, at: World, provider: Serve) -> None:
@@ -122,7 +120,7 @@ def test_events_come_one_by_one(platform: Served, at: World, provider: Serve) ->
         talk.read_request()
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         talk.send(b"7\r\ndata: 1\r\n")
-        go.wait(5)
+        go.wait(30)
         talk.send(b"7\r\ndata: 2\r\n0\r\n\r\n")
 
     provider(handler)
@@ -187,7 +185,7 @@ def test_prx_35_a_partner_that_hangs_up_ends_the_providers_side(
     for sock in callers:
         sock.close()
     for _ in callers:
-        assert closed.acquire(timeout=5)
+        assert closed.acquire(timeout=30)
     assert platform.call("GET", f"{ROOT}/after", bearer(at)).body == b"served"
 
 
@@ -217,9 +215,9 @@ def test_prx_35_a_partner_that_hangs_up_while_waiting_is_noticed(
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-    assert asked.wait(5)
+    assert asked.wait(30)
     sock.close()
-    assert gone.wait(3)
+    assert gone.wait(30)
 
 
 def test_a_partner_that_hangs_up_amid_its_upload_is_noticed(
@@ -241,7 +239,7 @@ def test_a_partner_that_hangs_up_amid_its_upload_is_noticed(
     )
     time.sleep(0.3)
     sock.close()
-    assert gone.wait(3)
+    assert gone.wait(30)
 
 
 def test_an_early_reply_to_an_upload_comes_back(platform: Served, at: World, provider: Serve) -> None:
@@ -277,11 +275,11 @@ def test_expect_100_continue_is_answered_here(platform: Served, at: World, provi
 def test_a_provider_that_is_slow_or_away_is_told_from_us(
     platform: Served, at: World, provider: Serve
 ) -> None:
-    provider(lambda talk: time.sleep(3))
+    provider(lambda talk: time.sleep(20))
     for _ in range(2):
         began = time.monotonic()
         got = platform.call("GET", f"{ROOT}/x", {**bearer(at), "Patchbay-Timeout": "0.5"})
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert (got.status, problem(got.body)["code"]) == (504, "upstream_timeout")
         assert got.get("Proxy-Status") == "patchbay; error=http_response_timeout"
         assert got.get("X-Request-Id") == problem(got.body)["requestId"]
@@ -362,12 +360,12 @@ def test_waiting_calls_do_not_hold_each_other_up(platform: Served, at: World, pr
     began = time.monotonic()
     callers = [get(platform, at) for _ in range(60)]
     assert all(read_reply(sock).body == b"ok" for sock in callers)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 30, "one after the other they would take a minute"
     for sock in callers:
         sock.close()
 
 
-@pytest.mark.parametrize(("idle", "total"), [(10.0, 1.0), (0.5, 10.0)])
+@pytest.mark.parametrize(("idle", "total"), [(60.0, 1.0), (0.5, 60.0)])
 def test_prx_24_a_dripping_or_silent_provider_is_cut_off(
     platform: Served, at: World, provider: Serve, settings: object, idle: float, total: float
 ) -> None:
@@ -385,13 +383,13 @@ def test_prx_24_a_dripping_or_silent_provider_is_cut_off(
     began = time.monotonic()
     got = platform.call("GET", f"{ROOT}/x", bearer(at))
     assert (got.status, got.is_whole) == (200, False)
-    assert 0.4 < time.monotonic() - began < 3
+    assert 0.4 < time.monotonic() - began < 30
 
 
 def test_content_that_comes_slowly_is_waited_for_and_content_that_stalls_is_not(
     platform: Served, at: World, provider: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.incoming.CONTENT_IDLE_SECONDS", 0.5)
+    monkeypatch.setattr("proxy.incoming.CONTENT_IDLE_SECONDS", 1.0)
     upstream = provider(replying(reply(body=b"ok")))
     for pause, pieces, status in ((0.3, 4, 200), (0.3, 2, 400)):
         with platform.connect() as sock:

@@ -1,6 +1,5 @@
 """The token endpoints: grants, both error dialects, PKCE, rotation, shapes."""
 
-import time
 from typing import Any
 
 import pytest
@@ -238,8 +237,7 @@ def test_shape_can_replace_status_type_and_body_of_one_grant(
 
 
 def test_token_delay_comes_after_the_work(sandbox: RunningSandbox, app: App, grant: dict[str, Any]) -> None:
-    _behave(sandbox, tokenDelaySeconds=0.5, rotateRefreshTokens=True)
-    started = time.monotonic()
+    _behave(sandbox, tokenDelaySeconds=20, rotateRefreshTokens=True)
     with pytest.raises(requests.ReadTimeout):
         requests.post(
             f"{sandbox.url}/oauth/v3/token",
@@ -247,9 +245,8 @@ def test_token_delay_comes_after_the_work(sandbox: RunningSandbox, app: App, gra
                 "grant_type": "refresh_token", "refresh_token": grant["refreshToken"],
                 "client_id": app["clientId"], "client_secret": app["clientSecret"],
             },
-            timeout=0.2,
+            timeout=1,
         )  # fmt: skip
-    assert time.monotonic() - started < 0.5
     _behave(sandbox, tokenDelaySeconds=0)
     assert _refused(refresh(sandbox, app, grant["refreshToken"]))[0] == "BAD_REFRESH_TOKEN"
 

@@ -124,12 +124,12 @@ def test_a_commit_between_a_flush_and_the_question_is_seen(
 
     def wait(self: OwnCommits) -> None:
         ended.set()
-        asked.wait(5)
+        asked.wait(30)
 
     monkeypatch.setattr(OwnCommits, "_checkpoint", wait)
     flushing = threading.Thread(target=writer.flush)
     flushing.start()
-    assert ended.wait(5)
+    assert ended.wait(30)
     elsewhere(lambda: Partner.objects.create(name="x"))
     is_still_warm = is_warm(cache)
     asked.set()
