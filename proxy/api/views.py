@@ -99,6 +99,8 @@ class ProxyView(APIView):
             record.end(PARTNER_GONE)
             raise
         except Exception as error:  # noqa: BLE001 (the one place that turns classes into replies)
+            if record.partner_id is None:
+                self.plane.limits.refused_stranger()
             return refusal(error, request_id=self.request_id, record=record).belongs_to(record)
         finally:
             request_context.leave(context)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from accounts.api.problems import Problem
 from proxy import credentials, headers
 from proxy.credentials import ONLY_AUTHORIZATION, Presented
+from proxy.limits.turns import STRANGERS
 from proxy.selectors import PassthroughPath
 
 if TYPE_CHECKING:
     from accounts.api.authentication import Caller
     from proxy.plane import DataPlane
 
-#: the line of all who have not been seen these seconds; in it stand the lines of their credentials
-STRANGERS = "strangers"
-#: of these lines there are at most so many, whatever is presented
+#: lines of strangers' credentials, whatever is presented
 _STRANGERS_LINES = 64
 _NOBODYS = -1
 

@@ -27,7 +27,7 @@ from proxy.limits.checks import Checks
 from proxy.limits.circuits import GATEWAY_FAILURES, Circuits, Key, OpenCircuit, Way
 from proxy.limits.places import Places
 from proxy.limits.shared import Exchanges
-from proxy.limits.turns import PIECE_BYTES, Turns
+from proxy.limits.turns import PIECE_BYTES, STRANGERS, Turns
 
 if TYPE_CHECKING:
     from proxy.forwarder import Call
@@ -97,6 +97,10 @@ class Limits:
         """Wait until it is the partner's turn, if somebody else would have to wait for it otherwise."""
         if self.turns.are_kept and not self.turns.may_go(partner):
             await self.turns.turn(partner, within=within)
+
+    def refused_stranger(self) -> None:
+        """A request was refused whose caller is not known: calls of partners are not to wait behind such."""
+        self.turns.see(STRANGERS)
 
     async def close(self) -> None:
         """Tell other processes no more, and count no more."""

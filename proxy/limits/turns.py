@@ -17,6 +17,8 @@ PER_TURN = 2
 #: so long after two partners were seen, lines are kept
 MIXED_SECONDS = 5.0
 PIECE_BYTES = 65_536
+#: the line of all who have not been seen these seconds; in it stand the lines of their credentials
+STRANGERS = "strangers"
 
 
 class _Line:

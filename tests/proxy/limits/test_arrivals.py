@@ -12,7 +12,7 @@ from integrations import catalogue
 from proxy.cache import Shelf
 from proxy.credentials import Places, Presented
 from proxy.limits import Limits, arrivals
-from proxy.limits.turns import PER_TURN
+from proxy.limits.turns import PER_TURN, STRANGERS
 from proxy.plane import DataPlane
 
 FLOOD = 64
@@ -89,7 +89,7 @@ async def test_strangers_make_a_bounded_number_of_lines(plane: DataPlane) -> Non
         for number in range(500)
     ]
     await asyncio.sleep(0)
-    assert list(plane.limits.turns._lines) == [arrivals.STRANGERS]
-    assert len(plane.limits.turns._lines[arrivals.STRANGERS]._lines) <= arrivals._STRANGERS_LINES
+    assert list(plane.limits.turns._lines) == [STRANGERS]
+    assert len(plane.limits.turns._lines[STRANGERS]._lines) <= arrivals._STRANGERS_LINES
     await asyncio.gather(*waiting)
     assert plane.limits.turns._lines == {}

@@ -122,6 +122,19 @@ async def test_ops_14_content_does_not_wait_behind_another_partners_downloads(
     await asyncio.gather(*flood)
 
 
+async def test_ops_14_lines_are_kept_for_a_partner_beside_wrong_keys_and_not_for_one_alone(
+    at: World, order: list[str]
+) -> None:
+    turns = (await plane.opened()).limits.turns
+    assert [await call(at.api_key, "a") for _ in range(2)] == [200, 200]
+    assert not turns.are_kept
+    assert await call("wrong", "w") == 401
+    assert turns.are_kept
+    flood = [asyncio.create_task(call("wrong", "w")) for _ in range(FLOOD)]
+    assert await call(at.api_key, "a") == 200
+    assert [await task for task in flood] == [401] * FLOOD
+
+
 @pytest.fixture
 def _limited(at: World) -> None:
     at.partner.requests_per_minute = 5
