@@ -29,7 +29,7 @@ class Checks:
         self._threads = DatabaseExecutor("quotas", threads=_THREADS)
         self._lines: dict[Hashable, _Line] = {}
 
-    async def run(self, partner: Hashable, function: Callable[..., None], *args: Any) -> None:
+    async def run(self, partner: Hashable, function: Callable[..., object], *args: Any) -> None:
         """Run it on a thread, one after another for each partner; its exception is raised here."""
         line = self._lines.get(partner)
         if line is None:

@@ -29,6 +29,8 @@ MAX_OPEN_SECONDS = 60.0
 PROBE_SECONDS = 30.0
 #: replies by which a server says that what is behind it does not answer
 GATEWAY_FAILURES = frozenset({502, 503, 504})
+#: a circuit that nobody has come to for so long is let go of
+FORGOTTEN_SECONDS = 3_600.0
 _MAX_ROWS = 10_000
 
 
@@ -189,6 +191,8 @@ class Circuits:
         return bool(met)
 
     def _opens(self, key: Key, failures: int, now: float) -> None:
+        for each in [each for each, circuit in self._open.items() if now - circuit.until > FORGOTTEN_SECONDS]:
+            del self._open[each]
         if len(self._open) >= _MAX_ROWS:
             self._open.pop(next(iter(self._open)))
         self._open[key] = _Circuit(failures, now + OPEN_SECONDS)

@@ -9,6 +9,7 @@ import pytest
 
 from proxy.limits import circuits as module
 from proxy.limits.circuits import (
+    FORGOTTEN_SECONDS,
     MAX_OPEN_SECONDS,
     OPEN_SECONDS,
     PROBE_SECONDS,
@@ -157,3 +158,10 @@ def test_rows_that_ended_are_let_go_so_that_calls_elsewhere_are_quiet_again(
     clock.now += ROW_SECONDS + 1
     fail(circuits, 1, MINE)
     assert list(circuits._rows) == [API]
+
+
+def test_a_circuit_that_nobody_comes_to_any_more_is_let_go(circuits: Circuits, clock: Clock) -> None:
+    fail(circuits, UNCONNECTED_IN_ROW, MINE._replace(origin=SHOP), is_unconnected=True)
+    clock.now += FORGOTTEN_SECONDS + OPEN_SECONDS + 1
+    fail(circuits, UNCONNECTED_IN_ROW, MINE, is_unconnected=True)
+    assert [each.origin for each in circuits.open_circuits()] == [API]
