@@ -106,7 +106,7 @@ def entry_rows(records: Sequence[Record]) -> list[Row]:
         if record.partner_id is None:
             continue
         credential_id, connection_id = record.credential_id, record.connection_id
-        seconds = record.ended - record.began
+        seconds, upstream = record.seconds, record.upstream_seconds
         microseconds = round((record.began_at + seconds) * 1_000_000)
         second, fraction = divmod(microseconds, 1_000_000)
         rows.append(
@@ -129,7 +129,7 @@ def entry_rows(records: Sequence[Record]) -> list[Row]:
                 record.request_bytes,
                 record.reply_bytes,
                 round(seconds * 1_000_000) / 1000,
-                round((record.headers_at - record.sent_at) * 1_000_000) / 1000 if record.headers_at else None,
+                None if upstream is None else round(upstream * 1_000_000) / 1000,
                 record.retries,
                 record.is_refreshed,
                 record.request_id,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 from structlog.testing import capture_logs
 
 from proxy.record import Record
@@ -25,13 +27,18 @@ class Store:
     def __init__(self) -> None:
         self.batches: list[list[Record]] = []
         self.failure: Exception | None = None
+        self.refused: set[str] = set()
+        self.niceness = 0
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def __call__(self, batch: list[Record]) -> None:
-        self.may_go_on.wait(5)
+    def __call__(self, batch: list[Record], *, pause_seconds: float) -> None:
+        self.may_go_on.wait(30)
+        self.niceness = os.getpriority(os.PRIO_PROCESS, 0)
         if self.failure is not None:
             raise self.failure
+        if self.refused.intersection(made.request_id for made in batch):
+            raise DataError("a row that no database takes")
         self.batches.append(batch)
 
     @property
@@ -55,7 +62,7 @@ async def log(stored: Store) -> AsyncIterator[TrafficLog]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition() and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
     assert condition()
@@ -127,6 +134,7 @@ async def test_the_order_of_calls_survives_a_failure(log: TrafficLog, stored: St
 async def test_what_has_no_room_is_counted_and_forgotten(
     log: TrafficLog, stored: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(buffer, "BATCH", 5)
     monkeypatch.setattr(buffer, "MAX_WAITING", 5)
     stored.failure = OperationalError("away")
     for _ in range(9):
@@ -137,16 +145,71 @@ async def test_what_has_no_room_is_counted_and_forgotten(
     assert stored.sizes == [5]
 
 
-async def test_a_batch_that_can_never_be_written_is_not_tried_again(log: TrafficLog, stored: Store) -> None:
-    stored.failure = ValueError("a row that no database takes")
-    log.note(record())
+def named(count: int) -> list[Record]:
+    return [record(request_id=f"{number:032x}") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "places", [{0}, {36}, {2, 19, 20}, set(range(12, 30))], ids=["first", "last", "some", "a run"]
+)
+async def test_calls_that_no_database_takes_cost_none_of_the_others(
+    log: TrafficLog, stored: Store, places: set[int]
+) -> None:
+    noted = named(37)
+    stored.refused = {noted[place].request_id for place in places}
+    for made in noted:
+        log.note(made)
     with capture_logs() as lines:
         assert await log.flush()
-    assert log.dropped == 1 and lines[0]["error"] == "ValueError"
+    kept = [made for batch in stored.batches for made in batch]
+    assert kept == [made for made in noted if made.request_id not in stored.refused]
+    assert log.dropped == len(places)
+    told = [(line["request_id"], line["calls"], line["error"]) for line in lines]
+    assert told == [(noted[place].request_id, 1, "DataError") for place in sorted(places)]
+
+
+async def test_a_fault_that_is_no_calls_own_costs_few_lines(log: TrafficLog, stored: Store) -> None:
+    stored.failure = ValueError("whatever is written")
+    for made in named(buffer.BATCH - 1):
+        log.note(made)
+    with capture_logs() as lines:
+        assert await log.flush()
+    assert log.dropped == buffer.BATCH - 1 == sum(line["calls"] for line in lines)
+    assert buffer.MAX_BAD < len(lines) < 3 * buffer.MAX_BAD
     stored.failure = None
     log.note(record())
     await log.flush()
     assert stored.sizes == [1]
+
+
+async def test_a_database_that_goes_away_while_a_bad_call_is_looked_for_costs_none(
+    log: TrafficLog, stored: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = named(8)
+    stored.refused = {noted[5].request_id}
+    for made in noted:
+        log.note(made)
+
+    def away_after_the_first_half(batch: list[Record], *, pause_seconds: float) -> None:
+        if stored.batches:
+            raise OperationalError("away")
+        stored(batch, pause_seconds=pause_seconds)
+
+    monkeypatch.setattr(buffer, "store", away_after_the_first_half)
+    assert not await log.flush()
+    monkeypatch.setattr(buffer, "store", stored)
+    assert await log.flush()
+    assert [made for batch in stored.batches for made in batch] == [*noted[:5], *noted[6:]]
+    assert log.dropped == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
+async def test_the_writing_thread_gives_way_to_the_loop(log: TrafficLog, stored: Store) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    log.note(record())
+    await log.flush()
+    assert stored.niceness == min(19, own + 5)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 async def test_closing_writes_what_waits_and_gives_up_on_a_database_that_is_away(stored: Store) -> None:
