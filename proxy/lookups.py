@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,6 +14,7 @@ from accounts.models import Credential
 from accounts.models.partner import Permission
 from proxy import routes
 from proxy.api.authentication import find_caller
+from proxy.cache import TTL_SECONDS
 from proxy.controls import Controls
 from proxy.credentials import ONLY_AUTHORIZATION, Places, Presented
 from proxy.flights import Answer
@@ -29,13 +31,12 @@ async def places_of(plane: DataPlane, slug: str) -> Places:
         return ONLY_AUTHORIZATION
     cache = plane.cache
     generation = cache.generation()
-    places: Places | None = cache.places.get(slug)
-    if places is None:
-        key = ("places", generation, slug)
-        places, asked_at = await plane.flights.join(
-            key, lambda: plane.reads.submit(routes.places_of_slug, slug)
-        )
-        cache.put(cache.places, slug, places, generation=generation, asked_at=asked_at)
+    known: Places | None = cache.places.get(slug)
+    if known is not None:
+        return known
+    key = ("places", generation, slug)
+    places, asked_at = await plane.flights.join(key, lambda: plane.reads.submit(routes.places_of_slug, slug))
+    cache.put(cache.places, slug, places, generation=generation, asked_at=asked_at)
     return places
 
 
@@ -77,6 +78,8 @@ async def route_of(plane: DataPlane, caller: Caller, selector: Selector, asked: 
         lambda: plane.reads.submit(routes.resolve, caller.credential, selector),
     )
     await freshen(plane, route, timeout_seconds=asked.timeout_seconds)
+    if time.monotonic() - asked_at >= TTL_SECONDS:  # the refresh was slow
+        await _see_unchanged(plane, route, caller.credential.pk, selector.slug)
     seconds = route.fresh_seconds(timezone.now())
     cache.put(cache.routes, key, route, generation=generation, asked_at=asked_at, seconds=seconds)
     return route
@@ -101,7 +104,11 @@ async def look_again(plane: DataPlane, route: Route, record: Record) -> None:
     Gives the route a later token, if there is one. Raises AuthenticationFailed, Problem, and what routes.resolve
     raises.
     """
-    credential_id, slug, connection_id = record.credential_id, record.slug, route.connection_id
+    await _see_unchanged(plane, route, record.credential_id, record.slug)
+
+
+async def _see_unchanged(plane: DataPlane, route: Route, credential_id: UUID | None, slug: str) -> None:
+    connection_id = route.connection_id
     fresh, _ = await plane.flights.join(
         ("again", plane.cache.generation(), credential_id, slug, connection_id),
         lambda: plane.reads.submit(_route_again, credential_id, slug, connection_id),
@@ -119,7 +126,7 @@ async def look_again(plane: DataPlane, route: Route, record: Record) -> None:
 
 def _route_again(credential_id: UUID | None, slug: str, connection_id: UUID) -> Route:
     live = Credential.objects.live(timezone.now()).select_related("partner")
-    credential = live.filter(pk=credential_id).first()
+    credential = None if credential_id is None else live.filter(pk=credential_id).first()
     if credential is None:
         raise AuthenticationFailed("The credential has expired or was revoked while this call waited.")
     if Permission.PROXY not in credential.permissions:

@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from integrations.models import Connection, Integration, IntegrationGrant
 from integrations.models.connection import Status
-from proxy import sending
+from proxy import lookups, sending
 from proxy.limits import Ticket
+from proxy.plane import DataPlane
+from proxy.routes import Route
 from sealing import Secret
 from tests.egress.servers import Conversation
 from tests.factories import World
@@ -140,6 +142,29 @@ def test_a_call_that_waited_for_its_account_s_budget_is_not_made_for_whoever_may
     got = call(platform, at)
     assert (got.status, problem(got.body)["code"]) == (status, code)
     assert len(upstream.requests) == 1
+
+
+@every_change
+def test_a_call_whose_first_token_came_slowly_is_not_made_for_whoever_may_not_call_any_more(
+    platform: Served,
+    at: World,
+    cust: Connection,
+    provider: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Change,
+    status: int,
+    code: str,
+) -> None:
+    upstream = provider(in_turn(OK))
+
+    async def freshen(plane: DataPlane, route: Route, *, timeout_seconds: float | None) -> None:
+        await asyncio.to_thread(committed(change, at, cust))
+
+    monkeypatch.setattr(lookups, "freshen", freshen)
+    monkeypatch.setattr(lookups, "TTL_SECONDS", 0.0)
+    got = call(platform, at)
+    assert (got.status, problem(got.body)["code"]) == (status, code)
+    assert upstream.requests == []
 
 
 def test_a_call_is_not_made_again_with_a_fresh_token_for_a_credential_that_was_revoked_meanwhile(
