@@ -31,6 +31,7 @@ EXAMPLES = {
     "ALLOWED_HOSTS": "connect.example.com",
     "UPSTREAM_MAP": "(leave it unset: it is for development only)",
     "PATCHBAY_ENV": "production or development",
+    "TRAFFIC_LOG": "all, errors or off",
 }
 
 

@@ -294,6 +294,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
 # --- the traffic log ------------------------------------------------------------------------------------
 # all: every call is kept. errors: every call is counted, failed ones are kept. off: nothing (docs/traffic.md).
 TRAFFIC_LOG = env.str("TRAFFIC_LOG", default="all")
+if TRAFFIC_LOG not in {"all", "errors", "off"}:
+    raise environment.refuse("TRAFFIC_LOG", f"is {TRAFFIC_LOG!r}")
 TRAFFIC_DAYS = env.int("TRAFFIC_DAYS", default=30)
 TRAFFIC_HOUR_DAYS = 400
 

@@ -69,6 +69,19 @@ def test_adm_05_an_unsafe_value_is_refused_by_name(tmp_path: Path, name: str, va
     assert "A right value:" in last
 
 
+@pytest.mark.parametrize("value", ["none", "ALL", "error", ""])
+def test_a_traffic_log_that_is_none_of_its_words_is_refused(tmp_path: Path, value: str) -> None:
+    done = start(tmp_path, TRAFFIC_LOG=value)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith(f"TRAFFIC_LOG is {value!r}. A right value: all, errors or off")
+
+
+@pytest.mark.parametrize("value", ["all", "errors", "off"])
+def test_each_word_of_the_traffic_log_starts(tmp_path: Path, value: str) -> None:
+    assert start(tmp_path, TRAFFIC_LOG=value).returncode == 0
+
+
 def test_every_variable_may_be_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(GOOD["SECRET_KEY"])
     assert start(tmp_path, SECRET_KEY=None, SECRET_KEY_FILE=str(tmp_path / "key")).returncode == 0
