@@ -30,8 +30,8 @@ def differences(before: Any, after: Any, path: str = "$") -> Iterator[Difference
             yield from differences(before.get(name, _MISSING), after.get(name, _MISSING), f"{path}.{name}")
     elif _are_records(before) and _are_records(after):
         for index in range(max(len(before), len(after))):
-            pair = [items[index] if index < len(items) else _MISSING for items in (before, after)]
-            yield from differences(*pair, f"{path}[{index}]")
+            old, new = (items[index] if index < len(items) else _MISSING for items in (before, after))
+            yield from differences(old, new, f"{path}[{index}]")
     elif before != after:
         yield Difference(path, _text(before), _text(after))
 

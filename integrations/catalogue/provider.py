@@ -244,22 +244,9 @@ class Provider:
     @property
     def unsupported_features(self) -> tuple[str, ...]:
         """What the entry asks for and the platform cannot do yet; each by its name in the file."""
-        oauth = self.oauth
-        renamed = (
-            oauth.authorization_parameter_names,
-            oauth.token_parameter_names,
-            oauth.refresh_parameter_names,
-        )
-        client_auth = (oauth.token_endpoint_auth_method, oauth.refresh_auth_method)
         asked = {
             f"auth_kind {self.auth_kind}": self.auth_kind != "oauth2_code",
-            "private_key_jwt": "private_key_jwt" in client_auth,
-            "token_method": (oauth.token_method, oauth.refresh_method) != ("POST", "POST"),
-            "parameter_names": any(renamed),
-            "refresh_auth_method": oauth.refresh_auth_method is not None,
-            "renews_with access_token": oauth.renews_with == "access_token",
-            "secondary_tokens": bool(oauth.secondary_tokens),
-            "exchange_chain": bool(oauth.exchange_chain),
+            "secondary_tokens": bool(self.oauth.secondary_tokens),
         }
         return tuple(name for name, is_asked in asked.items() if is_asked)
 

@@ -115,18 +115,23 @@ def resolve_hosts(provider: Provider, values: Mapping[str, str]) -> frozenset[st
     )
 
 
+def render_all(templates: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Each template filled; one whose values the connection lacks (an optional field) is left out."""
+    filled = {}
+    for name, template in templates.items():
+        try:
+            filled[name] = render(template, values)
+        except MissingValue:
+            continue
+    return filled
+
+
 def resolve_headers(provider: Provider, values: Mapping[str, str]) -> dict[str, str]:
     """The header fields to add when the caller sent none; those whose values are not known are left out.
 
     Values may hold client_id and client_secret beside the connection's own.
     """
-    headers = {}
-    for name, template in provider.api.headers.items():
-        try:
-            headers[name] = render(template, values)
-        except MissingValue:
-            continue
-    return headers
+    return render_all(provider.api.headers, values)
 
 
 def account_url(probe: IdentityProbe, values: Mapping[str, str], *, answer: object = None) -> str | None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import parse_qsl, urlencode
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from egress import upstream_map
-from integrations import catalogue
+from integrations import catalogue, provider_calls, tokens
 from integrations.catalogue import InvalidConnectionField, MissingValue, Provider
 from integrations.connect.consent import known_values
 from integrations.connect.links import require_usable
-from integrations.errors import InvalidInput, NotFound
+from integrations.errors import InvalidInput, NotFound, ProviderError, ProviderRefused
 from integrations.models import AuthorizationAttempt, ConnectLink
 from integrations.oauth import pkce, state
 from integrations.oauth.authorization_request import build_authorization_url
 from sealing import Secret
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,6 +73,8 @@ def start(link: ConnectLink, *, browser_secret: str, values: Mapping[str, str]) 
         expires_at=now + timedelta(seconds=settings.ATTEMPT_SECONDS),
     )
     url = authorization_url(attempt, provider, state_value=state_value, verifier=verifier)
+    if provider.oauth.pushed_authorization_request_endpoint is not None:
+        url = _pushed(attempt, provider, url)
     return Started(attempt, upstream_map.public_location(url), provider.display_name)
 
 
@@ -86,11 +92,37 @@ def authorization_url(
         state=state_value,
         scope_separator=oauth.scope.separator,
         code_challenge=pkce.code_challenge(verifier) if verifier else None,
-        extra_params=oauth.authorization_params,
+        extra_params=catalogue.render_all(
+            oauth.authorization_params, {**values, "client_id": attempt.client.client_id}
+        ),
         optional_scopes=attempt.optional_scopes,
         optional_scope_parameter=oauth.scope.optional_parameter,
         sends_scope=oauth.scope.is_sent,
+        parameter_names=oauth.authorization_parameter_names,
     )
+
+
+def _pushed(attempt: AuthorizationAttempt, provider: Provider, url: str) -> str:
+    """The address after its parameters were sent ahead: a reference takes their place (RFC 9126 section 4)."""
+    values = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    address, query = url.split("?", 1)
+    try:
+        request_uri = tokens.with_either_secret(
+            attempt.client,
+            lambda client: provider_calls.push_authorization_request(
+                provider, client=client, parameters=dict(parse_qsl(query)), values=values
+            ),
+        )
+    except ProviderRefused as error:
+        log.warning("pushed request refused", attempt=str(attempt.pk), evidence=error.evidence)
+        raise NotFound("This integration is not ready to be used.") from error
+    except ProviderError as error:
+        log.warning("pushed request failed", attempt=str(attempt.pk), evidence=error.evidence)
+        raise InvalidInput(
+            "provider", _("The provider could not be reached just now. Please try again in a minute.")
+        ) from error
+    client_id = provider.oauth.authorization_parameter_names.get("client_id", "client_id")
+    return f"{address}?{urlencode({client_id: attempt.client.client_id, 'request_uri': request_uri})}"
 
 
 def _config(link: ConnectLink, provider: Provider, typed: Mapping[str, str]) -> dict[str, str]:

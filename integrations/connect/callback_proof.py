@@ -17,12 +17,16 @@ from sealing import Secret
 
 def check_sender(attempt: AuthorizationAttempt, answer: Callback) -> None:
     """Whether the server that was asked has answered, be it with an error (RFC 9207). Raises ConnectFailed."""
-    issuer = attempt.client.integration.provider.oauth.issuer
-    if issuer:
-        try:
-            check_issuer(issuer, answer.iss, promised=False)
-        except IssuerMismatch as error:
-            raise ConnectFailed("issuer_mismatch", "") from error
+    provider = attempt.client.integration.provider
+    if provider.oauth.issuer is None:
+        return
+    config = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    issuer = catalogue.render_url(provider, provider.oauth.issuer, config)
+    is_promised = provider.oauth.authorization_response_iss_parameter_supported
+    try:
+        check_issuer(issuer, answer.iss, promised=is_promised)
+    except IssuerMismatch as error:
+        raise ConnectFailed("issuer_mismatch", "") from error
 
 
 def prove(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str) -> dict[str, str]:

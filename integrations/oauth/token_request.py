@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 from oauthlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from .authorization_request import refuse_broken_text, rename, split_endpoint, with_query
+from .client_assertion import ASSERTION_TYPE, DEFAULT_RULES, AssertionRules, client_assertion
 from .errors import UnsendableRequest
 
 BodyFormat = Literal["form", "json"]
@@ -30,13 +31,14 @@ class ClientAuthentication:
     """How the client proves itself; method is a token_endpoint_auth_method of RFC 8414.
 
     basic_encoding "form" encodes id and secret before HTTP Basic (RFC 6749 section 2.3.1); "raw" is for
-    servers that do not decode them.
+    servers that do not decode them. With private_key_jwt the client_secret is the private key in PEM.
     """
 
     client_id: str
     client_secret: str | None = None
     method: str = "client_secret_basic"
     basic_encoding: Literal["form", "raw"] = "form"
+    assertion: AssertionRules = DEFAULT_RULES
 
     def __repr__(self) -> str:
         return (
@@ -51,8 +53,11 @@ class ClientAuthentication:
         pair = f"{encode(self.client_id)}:{encode(self._secret())}"
         return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
 
-    def parameters(self) -> dict[str, str]:
-        """The client parameters of the content. Raises UnsendableRequest for a method not known here."""
+    def parameters(self, endpoint: str) -> dict[str, str]:
+        """The client parameters of the content of a request to that address.
+
+        Raises UnsendableRequest for a method not known here, and for a key that cannot sign.
+        """
         refuse_broken_text({"client_id": self.client_id, "client_secret": self.client_secret or ""})
         if not self.client_id:
             raise UnsendableRequest("client_id is empty")
@@ -62,6 +67,13 @@ class ClientAuthentication:
             return {"client_id": self.client_id, "client_secret": self._secret()}
         if self.method == "none":
             return {"client_id": self.client_id}
+        if self.method == "private_key_jwt":
+            signed = client_assertion(self.client_id, self._secret(), endpoint=endpoint, rules=self.assertion)
+            return {
+                "client_id": self.client_id,
+                "client_assertion_type": ASSERTION_TYPE,
+                "client_assertion": signed,
+            }
         raise UnsendableRequest(f"token_endpoint_auth_method {self.method!r} is not supported")
 
     def _secret(self) -> str:
@@ -106,7 +118,7 @@ def authorization_code_request(
     standard = _grant(
         "authorization_code", code=code, redirect_uri=redirect_uri, code_verifier=code_verifier or None
     )
-    standard |= client.parameters()
+    standard |= client.parameters(token_endpoint)
     parameters = dict(extra_params) | rename(standard, parameter_names)
     return _request(token_endpoint, parameters, client, body_format, extra_headers, method)
 
@@ -128,7 +140,7 @@ def refresh_token_request(
     standard = _grant("refresh_token", refresh_token=refresh_token)
     if scope:
         standard["scope"] = scope
-    standard |= client.parameters()
+    standard |= client.parameters(token_endpoint)
     parameters = dict(extra_params) | rename(standard, parameter_names)
     return _request(token_endpoint, parameters, client, body_format, extra_headers, method)
 
@@ -151,7 +163,7 @@ def client_credentials_request(
     standard = _grant("client_credentials")
     if scope:
         standard["scope"] = scope
-    standard |= client.parameters()
+    standard |= client.parameters(token_endpoint)
     parameters = dict(extra_params) | rename(standard, parameter_names)
     return _request(token_endpoint, parameters, client, body_format, extra_headers, method)
 
@@ -170,8 +182,22 @@ def revocation_request(
     standard = {"token": token}
     if token_type_hint:
         standard["token_type_hint"] = token_type_hint
-    parameters = dict(extra_params) | standard | client.parameters()
+    parameters = dict(extra_params) | standard | client.parameters(revocation_endpoint)
     return _request(revocation_endpoint, parameters, client, body_format, extra_headers, "POST")
+
+
+def plain_request(url: str, *, parameters: Mapping[str, str], method: Method) -> TokenRequest:
+    """A token call that is none of the standard's: only what the parameters hold, in the query or as a form."""
+    nobody = ClientAuthentication(client_id="-", method="none")
+    return _request(url, parameters, nobody, "form", NOTHING, method)
+
+
+def pushed_authorization_request(
+    pushed_authorization_request_endpoint: str, *, parameters: Mapping[str, str], client: ClientAuthentication
+) -> TokenRequest:
+    """Send the parameters of an authorization request ahead (RFC 9126 section 2.1), client_id among them."""
+    content = dict(parameters) | client.parameters(pushed_authorization_request_endpoint)
+    return _request(pushed_authorization_request_endpoint, content, client, "form", NOTHING, "POST")
 
 
 def _grant(grant_type: str, **members: str | None) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import structlog
 
 from integrations import catalogue
-from integrations.catalogue import Provider
+from integrations.catalogue import ExchangeStep, Provider
 from integrations.errors import ProviderError, ProviderRefused, ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth import token_request
 from integrations.oauth.errors import TokenEndpointError, UnreadableTokenResponse, UnsendableRequest
@@ -28,8 +29,12 @@ def exchange_code(
     code_verifier: str | None,
     values: Mapping[str, str],
 ) -> TokenResponse:
-    """RFC 6749 section 4.1.3. values fill the provider's templates. Raises ProviderError."""
+    """RFC 6749 section 4.1.3, and the further calls that the entry asks for. values fill the provider's templates.
+
+    Raises ProviderError.
+    """
     oauth = provider.oauth
+    known = _with_client(values, client)
     try:
         request = token_request.authorization_code_request(
             catalogue.render_url(provider, oauth.token_endpoint, values),
@@ -38,12 +43,40 @@ def exchange_code(
             client=client,
             code_verifier=code_verifier,
             body_format=oauth.token_body_format,
-            extra_params=oauth.token_params,
-            extra_headers=oauth.token_headers,
+            extra_params=catalogue.render_all(oauth.token_params, known),
+            extra_headers=catalogue.render_all(oauth.token_headers, known),
+            parameter_names=oauth.token_parameter_names,
+            method=oauth.token_method,
         )
     except UnsendableRequest as error:
-        raise _unsendable(error) from error
-    return _send(provider, request, known_secrets=(client.client_secret, code, code_verifier))
+        raise unsendable(error) from error
+    response = _send(provider, request, known_secrets=(client.client_secret, code, code_verifier))
+    for step in oauth.exchange_chain:
+        response = _next_in_chain(provider, step, client=client, response=response, values=values)
+    return response
+
+
+def _next_in_chain(
+    provider: Provider,
+    step: ExchangeStep,
+    *,
+    client: ClientAuthentication,
+    response: TokenResponse,
+    values: Mapping[str, str],
+) -> TokenResponse:
+    """A token for a token, as Facebook gives a long-lived one for a short-lived one."""
+    tokens = {"access_token": response.access_token, "refresh_token": response.refresh_token or ""}
+    parameters = catalogue.render_all(step.params, {**_with_client(values, client), **tokens})
+    try:
+        request = token_request.plain_request(
+            catalogue.render_url(provider, step.url, values), parameters=parameters, method=step.method
+        )
+    except UnsendableRequest as error:
+        raise unsendable(error) from error
+    following = _send(provider, request, known_secrets=(client.client_secret, *tokens.values()))
+    if following.refresh_token is None and provider.oauth.renews_with == "refresh_token":
+        following = replace(following, refresh_token=response.refresh_token)
+    return following if following.scopes is not None else replace(following, scopes=response.scopes)
 
 
 def refresh(
@@ -52,22 +85,31 @@ def refresh(
     """RFC 6749 section 6. Raises ProviderError."""
     oauth = provider.oauth
     endpoint = oauth.refresh_endpoint or oauth.token_endpoint
+    if oauth.refresh_auth_method is not None:
+        client = replace(client, method=oauth.refresh_auth_method)
+    known = {**_with_client(values, client), "refresh_token": refresh_token}
     try:
         request = token_request.refresh_token_request(
             catalogue.render_url(provider, endpoint, values),
             refresh_token=refresh_token,
             client=client,
             body_format=oauth.token_body_format,
-            extra_params=oauth.refresh_params,
-            extra_headers=oauth.token_headers,
+            extra_params=catalogue.render_all(oauth.refresh_params, known),
+            extra_headers=catalogue.render_all(oauth.token_headers, known),
+            parameter_names=oauth.refresh_parameter_names,
+            method=oauth.refresh_method,
         )
     except UnsendableRequest as error:
-        raise _unsendable(error) from error
+        raise unsendable(error) from error
     secrets = (client.client_secret, refresh_token)
     return _send(provider, request, known_secrets=secrets, may_keep_connection=True)
 
 
-def _unsendable(error: UnsendableRequest) -> ProviderError:
+def _with_client(values: Mapping[str, str], client: ClientAuthentication) -> dict[str, str]:
+    return {**values, "client_id": client.client_id, "client_secret": client.client_secret or ""}
+
+
+def unsendable(error: UnsendableRequest) -> ProviderError:
     """Our settings do not make a request: our client's fault, no customer's."""
     refused = ProviderRefused(
         "The integration's settings do not make a request.",
@@ -114,7 +156,9 @@ def _send(
         raise failed from error
     for warning in response.warnings:
         log.warning("odd token reply", provider=provider.id, warning=warning)
-    return response
+    if oauth.renews_with == "access_token":
+        return replace(response, refresh_token=response.access_token)
+    return replace(response, refresh_token=None) if oauth.renews_with == "nothing" else response
 
 
 def provider_error(provider: Provider, error: TokenEndpointError, *, status: int) -> ProviderError:

@@ -1,7 +1,7 @@
 """Provider secrets: opening, exchanging, refreshing, storing. Nothing else in the project opens them."""
 
 from integrations.tokens.exchange import exchange
-from integrations.tokens.openers import client_authentication, client_secret, open_tokens
+from integrations.tokens.openers import client_authentication, client_secret, open_tokens, with_either_secret
 from integrations.tokens.refresh import AccessToken, ensure_fresh, refresh_now, renew_ahead
 from integrations.tokens.store import token_columns
 
@@ -15,4 +15,5 @@ __all__ = [
     "refresh_now",
     "renew_ahead",
     "token_columns",
+    "with_either_secret",
 ]

@@ -8,8 +8,10 @@ from typing import TypeVar
 from django.db import connection as database
 from django.db import transaction
 
+from integrations import catalogue
 from integrations.errors import ProviderRefused
 from integrations.models import ClientCredentials, Connection, PendingRevocation
+from integrations.oauth.client_assertion import AssertionRules
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.verdicts import Verdict
 from sealing import Secret
@@ -25,13 +27,18 @@ def client_secret(client: ClientCredentials, *, is_next: bool = False) -> Secret
 
 def client_authentication(client: ClientCredentials, *, is_next: bool = False) -> ClientAuthentication:
     """How this client proves itself at its provider. Raises sealing.UnreadableSecret."""
-    oauth = client.integration.provider.oauth
+    provider = client.integration.provider
+    oauth = provider.oauth
     secret = client_secret(client, is_next=is_next)
+    audience = None
+    if oauth.client_assertion.audience == "issuer" and oauth.issuer:
+        audience = catalogue.render_url(provider, oauth.issuer, client.integration.connection_config)
     return ClientAuthentication(
         client_id=client.client_id,
         client_secret=secret.reveal() if secret else None,
         method=oauth.token_endpoint_auth_method,
         basic_encoding=oauth.basic_encoding,
+        assertion=AssertionRules(alg=oauth.client_assertion.alg, audience=audience, key_id=client.app_id),
     )
 
 

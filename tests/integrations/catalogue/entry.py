@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from integrations.catalogue import Provider, facts
+from integrations.catalogue.building import build
+
 ENTRY: dict[str, Any] = {
     "id": "acme",
     "display_name": "Acme",
@@ -85,6 +88,14 @@ ENTRY: dict[str, Any] = {
 }
 
 DELETED = object()
+
+
+def with_facts(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with every fact that it does not fill named as unknown; changes what it is given."""
+    document |= {"facts_unknown": [], "facts_absent": []}
+    provider = build(Provider, document)
+    document["facts_unknown"] = sorted(facts.applicable(provider) - facts.filled(provider))
+    return document
 
 
 def changed(*changes: tuple[tuple[str | int, ...], Any]) -> dict[str, Any]:

@@ -343,12 +343,7 @@ def test_a_scopes_file_cannot_lie_in_another_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "feature"),
     [
-        ((("oauth", "token_endpoint_auth_method"), "private_key_jwt"), "private_key_jwt"),
-        ((("oauth", "token_method"), "GET"), "token_method"),
-        ((("oauth", "token_parameter_names"), {"client_id": "client_key"}), "parameter_names"),
-        ((("oauth", "renews_with"), "access_token"), "renews_with access_token"),
         ((("oauth", "secondary_tokens"), [{"name": "user", "paths": {}}]), "secondary_tokens"),
-        ((("oauth", "exchange_chain"), [{"url": "https://a.example/x"}]), "exchange_chain"),
     ],
 )
 def test_an_entry_that_asks_for_what_the_code_cannot_do_is_not_connectable(

@@ -22,7 +22,7 @@ from integrations.models import ClientCredentials, Connection, Integration, Inte
 from sealing import Secret
 from tests import factories
 from tests.factories import ACTOR, CLIENT_ID, CLIENT_SECRET, World
-from tests.integrations.catalogue.entry import DELETED, changed, write_entry
+from tests.integrations.catalogue.entry import DELETED, changed, with_facts, write_entry
 from tests.integrations.pages.conftest import press_continue
 from tests.provider_server import ProviderServer
 
@@ -166,7 +166,7 @@ def make_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeEntry:
             (("identity",), [{"url": f"{api}/me", "account_id": "id", "name": "name"}]),
         )
         document["scopes"] = [{"name": name, "meaning": name, "group": "Any"} for name in scopes]
-        write_entry(tmp_path, document, name=f"{provider_id}.yaml")
+        write_entry(tmp_path, with_facts(document), name=f"{provider_id}.yaml")
         catalogue.get("hubspot")
         monkeypatch.setitem(registry._loaded, None, {**registry._loaded[None], **catalogue.load(tmp_path)})
         return provider_id
