@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 _FIRST_RETRY_SECONDS = 1
 _FIRST_LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 0.5
+_LAST_LOOK_SECONDS = 1.0
 
 
 async def answer(
@@ -67,8 +68,16 @@ def _taken_in(credential: Credential, connection_id: UUID, request: StoredReques
 
 async def _waited_for(plane: DataPlane, receipt: Receipt, *, seconds: float) -> StoredReply | None:
     """The reply, or None when it does not come in time, or cannot be read now: the receipt stands all the same."""
-    clock = asyncio.get_running_loop().time
-    ends, pause = clock() + seconds, _FIRST_LOOK_SECONDS
+    ends = asyncio.get_running_loop().time() + seconds
+    try:
+        async with asyncio.timeout_at(ends + _LAST_LOOK_SECONDS):  # also with a database that does not answer
+            return await _looked_for(plane, receipt, ends=ends)
+    except TimeoutError:
+        return None
+
+
+async def _looked_for(plane: DataPlane, receipt: Receipt, *, ends: float) -> StoredReply | None:
+    clock, pause = asyncio.get_running_loop().time, _FIRST_LOOK_SECONDS
     while (left := ends - clock()) > 0:
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_LOOK_SECONDS)

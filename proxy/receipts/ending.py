@@ -26,11 +26,11 @@ _ENDED = f"connection.{Status.DISCONNECTED.value}"
 def purge(limit: int) -> int:
     """End what has expired without having been made, and delete what has expired after its end: at most limit rows,
     content first. What is under way ends by itself."""
-    over = Receipt.objects.filter(expires_at__lte=Now()).exclude(state__in=OPEN).order_by("expires_at")
-    parts = ReceiptPart.objects.filter(receipt__in=over.order_by()).order_by("receipt__expires_at")
     done = _give_up(limit)
-    done += purging.delete_some(parts, limit - done)
-    return done + purging.delete_some(over.filter(parts=None), limit - done)
+    parts = ReceiptPart.objects.filter(receipt__expires_at__lte=Now()).exclude(receipt__state__in=OPEN)
+    done += purging.delete_some(parts.order_by("receipt__expires_at"), limit - done)
+    empty = Receipt.objects.filter(expires_at__lte=Now(), parts=None).exclude(state__in=OPEN)
+    return done + purging.delete_some(empty.order_by("expires_at"), limit - done)
 
 
 def _give_up(limit: int) -> int:

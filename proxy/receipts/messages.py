@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from queue import Full, Queue
@@ -22,14 +23,15 @@ class Sender:
 
     def ask(self) -> None:
         """Returns at once."""
-        try:
+        with contextlib.suppress(Full):
             self._asked.put_nowait(None)
-        except Full:
-            return
         with self._lock:
             if self._thread is None or not self._thread.is_alive():  # a process that was forked has none
                 self._thread = threading.Thread(target=self._work, name="receipt-messages", daemon=True)
-                self._thread.start()
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # no thread can be had: the next that asks tries again
+                    self._thread.start()
 
     def wait(self) -> None:
         """Until all that was asked for has been sent."""

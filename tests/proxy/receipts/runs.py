@@ -23,7 +23,7 @@ def now_of(made: Receipt) -> Receipt:
     return Receipt.objects.get(pk=made.pk)
 
 
-def failing(real: Callable[..., Any], failures: list[Exception]) -> Callable[..., Any]:
+def failing(real: Callable[..., Any], failures: list[Any]) -> Callable[..., Any]:
     """As real, once all of these have been raised."""
 
     def function(*args: Any, **kwargs: Any) -> Any:

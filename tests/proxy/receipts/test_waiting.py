@@ -56,6 +56,16 @@ def test_a_reply_that_cannot_be_read_while_the_caller_waits_is_left_to_the_recei
     assert is_receipt(waited(platform, at, 1))
 
 
+def test_a_database_that_does_not_answer_holds_nobody_up_beyond_the_wait(
+    platform: Served, at: World, cust: Connection, monkeypatch: Any
+) -> None:
+    may_go_on = threading.Event()
+    monkeypatch.setattr(later, "_looked_at", lambda _: may_go_on.wait(14) and (True, None))
+    answered = waited(platform, at, 1)
+    may_go_on.set()
+    assert is_receipt(answered)
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_database_that_comes_back_within_the_wait_gives_the_reply_itself(
     platform: Served, at: World, cust: Connection, provider: Serve, monkeypatch: Any
