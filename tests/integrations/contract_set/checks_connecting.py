@@ -1,0 +1,95 @@
+"""Checks of the way to a connection: the authorize URL, the exchange, what is stored, whose account it is."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from integrations import tokens
+from tests.integrations.contract_set.placeholders import filled
+from tests.integrations.contract_set.sent import check_request
+from tests.integrations.contract_set.visit import Visit, s256
+
+
+def check_authorize(visit: Visit) -> None:
+    """The address and all parameters, each once; state and challenge are as long as they have to be."""
+    expected = visit.replies["authorize"]
+    left = visit.left()
+    parts = urlsplit(left.url)
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == expected["url"]
+    assert parts.fragment == ""
+    assert "+" not in parts.query, "spaces are percent-encoded (RFC 3986)"
+    assert left.params == filled(expected["params"], visit.values)
+    assert len(visit.values["STATE"]) >= 43
+    assert len(visit.values["CHALLENGE"]) in (0, 43)
+
+
+def check_exchange(visit: Visit) -> None:
+    """The token request is the first thing that the callback leads to, and there is one alone."""
+    expected = visit.replies["token"]["request"]
+    calls = visit.connected().requests
+    assert calls, f"no call was made: {visit.connected().finished.sentence}"
+    first = calls[0]
+    values = {**visit.values, "VERIFIER": ""}
+    if "code_verifier" in expected.get("params", {}):
+        sent = first.json if expected.get("format") == "json" else first.form or first.query
+        verifier = sent.get("code_verifier", "")
+        assert 43 <= len(verifier) <= 128
+        assert s256(verifier) == visit.values["CHALLENGE"]
+        values["VERIFIER"] = verifier
+    check_request(first, expected, values)
+
+
+def check_stored(visit: Visit) -> None:
+    """Tokens, lifetimes, granted scopes and captured values."""
+    made = visit.connection()
+    finished = visit.connected().finished
+    assert (finished.reason, finished.warning) == ("", "")
+    opened = tokens.open_tokens(made)
+    body = visit.replies["token"]["reply"].get("body")
+    expected = {"access_token": visit.values["ACCESS_TOKEN"]}
+    if "REFRESH_TOKEN" in str(body):
+        expected["refresh_token"] = visit.values["REFRESH_TOKEN"]
+    assert opened == expected
+    assert made.access_token_lifetime == visit.replies.lifetime_seconds
+    assert (made.access_token_expires_at is None) == (made.access_token_lifetime is None)
+    told = visit.replies.document.get("lifetimes", {})
+    if "refresh_token" in told:
+        assert made.refresh_token_lifetime == told["refresh_token"]
+    assert sorted(made.granted_scopes) == sorted(visit.replies["granted_scopes"] or [])
+    assert made.missing_scopes == [], "the reply grants what was asked for"
+    assert made.captured == visit.replies.mapping("captured")
+
+
+def check_identity(visit: Visit) -> None:
+    """Each call that tells the account, in order, and what is learnt from them."""
+    made = visit.connection()
+    expected = visit.replies.items("identity")
+    calls = visit.connected().requests[1:]
+    assert [(call.method, call.url) for call in calls] == [
+        (each["request"]["method"], filled(each["request"]["url"], visit.values).partition("?")[0])
+        for each in expected
+    ]
+    for call, each in zip(calls, expected, strict=True):
+        check_request(call, each["request"], visit.values)
+    account = visit.replies["account"]
+    assert made.provider_account_id == account.get("id", "")
+    assert made.provider_account_name == account.get("name", "")
+    assert (made.provider_account_url or None) == account.get("url")
+    assert made.provider_account_data == account.get("extras", {})
+
+
+def check_callback(visit: Visit) -> None:
+    """Callbacks that the file says are not the provider's end the attempt before any call is made."""
+    refused = visit.replies.items("refused_callbacks")
+    if visit.replies.document.get("callback_signature"):
+        refused = [*refused, {**visit.replies.mapping("callback"), "hmac": "0" * 64}]
+    for parameters in refused:
+        visit.forget()
+        visit.left()
+        with visit.world():
+            visit.script(visit.replies["token"], *visit.replies.items("identity"))
+            finished = visit.come_back(parameters)
+        assert finished.outcome == "failed", f"the callback with {sorted(parameters)} was taken"
+        assert visit.requests() == []
+    if refused:
+        visit.forget()
