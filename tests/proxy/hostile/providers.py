@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 #: what a connection of the provider knows beside its token
-KNOWN: dict[str, dict[str, dict[str, str]]] = {
+KNOWN: dict[str, dict[str, Any]] = {
     "salesforce": {"captured": {"instance_host": "acme.my.salesforce.com"}},
     "pipedrive": {"captured": {"api_domain_host": "acme.pipedrive.com"}},
     "shopify": {"connection_config": {"shop": "acme"}},
