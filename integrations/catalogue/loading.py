@@ -15,11 +15,14 @@ from .building import build
 from .checks import check_entry
 from .documents import read_entry, read_scopes
 from .errors import CatalogueError, Finding
+from .families import extended
 from .provider import Provider
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 PROVIDERS_FOLDER = Path(__file__).with_name("providers")
 #: the scaffold's mark; not the name of Todoist
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SCOPES_FILE = re.compile(r"[a-z0-9-]+\.scopes\.tsv")
 _DRAFT = re.compile(r"\bTODO\b|^todo$")
 
 
@@ -56,17 +59,11 @@ def _read(folder: Path) -> tuple[dict[str, Provider], list[Finding]]:
 
 
 def _read_entry(path: Path) -> tuple[Provider | None, list[Finding]]:
-    document, findings = read_entry(path)
+    document, findings = _document(path)
     if findings:
         return None, findings
     findings = _schema_findings(path.name, document)
     findings += [Finding(path.name, where, "is a draft: TODO") for where in _unfinished(document)]
-    if findings:
-        return None, findings
-    scopes_file = document.pop("scopes_file", None)
-    if scopes_file is not None:
-        document["scopes"], findings = read_scopes(path.with_name(scopes_file))
-        findings = findings or _schema_findings(scopes_file, document)
     if findings:
         return None, findings
     try:
@@ -76,6 +73,47 @@ def _read_entry(path: Path) -> tuple[Provider | None, list[Finding]]:
     return provider, [
         Finding(path.name, where, message) for where, message in check_entry(provider, path.stem)
     ]
+
+
+def _document(path: Path, *, may_extend: bool = True) -> tuple[Any, list[Finding]]:
+    """What a file says, together with the file of scopes beside it and the entry that it extends."""
+    document, findings = read_entry(path)
+    if findings or not isinstance(document, dict):
+        return document, findings
+    named = document.get("scopes_file")
+    # A name of another shape is left to the schema, which refuses it; nothing outside the folder is read.
+    if isinstance(named, str) and _SCOPES_FILE.fullmatch(named):
+        scopes, findings = read_scopes(path.with_name(named))
+        if not findings:
+            findings = _schema_findings(named, scopes, _scopes_validator())
+        document = {name: value for name, value in document.items() if name != "scopes_file"}
+        document["scopes"] = scopes
+    if findings or "extends" not in document:
+        return document, findings
+    if not may_extend:
+        return document, [Finding(path.name, "$.extends", "an entry that is extended cannot extend another")]
+    return _extended(path, document)
+
+
+def _extended(path: Path, document: dict[str, Any]) -> tuple[Any, list[Finding]]:
+    """Laid over the entry of that id in the same folder, or else of ours."""
+    base_id = document["extends"]
+    if not isinstance(base_id, str) or not _ID.fullmatch(base_id) or base_id == path.stem:
+        return None, [Finding(path.name, "$.extends", "must be the id of another entry")]
+    candidates = (path.with_name(f"{base_id}.yaml"), PROVIDERS_FOLDER / f"{base_id}.yaml")
+    base_path = next((each for each in candidates if each.is_file()), None)
+    if base_path is None:
+        return None, [Finding(path.name, "$.extends", f"there is no entry {base_id!r}")]
+    base, findings = _document(base_path, may_extend=False)
+    if findings or not isinstance(base, dict):
+        return None, findings or [Finding(base_path.name, "$", "is no entry")]
+    without = document.get("without", [])
+    if not isinstance(without, list) or not all(isinstance(each, str) for each in without):
+        return None, [Finding(path.name, "$.without", "must be a list of dotted paths")]
+    try:
+        return extended(base, document), []
+    except KeyError as error:
+        return None, [Finding(path.name, "$.without", f"{base_id} has no {error.args[0]!r}")]
 
 
 def _unfinished(document: Any, path: str = "$") -> Iterator[str]:
@@ -90,8 +128,10 @@ def _unfinished(document: Any, path: str = "$") -> Iterator[str]:
         yield path
 
 
-def _schema_findings(file: str, document: Any) -> list[Finding]:
-    errors = sorted(_validator().iter_errors(document), key=lambda error: error.json_path)
+def _schema_findings(
+    file: str, document: Any, validator: Draft202012Validator | None = None
+) -> list[Finding]:
+    errors = sorted((validator or _validator()).iter_errors(document), key=lambda error: error.json_path)
     return [Finding(file, error.json_path, error.message) for error in errors]
 
 
@@ -100,3 +140,14 @@ def _validator() -> Draft202012Validator:
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
+
+
+@cache
+def _scopes_validator() -> Draft202012Validator:
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return Draft202012Validator({"$ref": "#/properties/scopes", **schema_parts(schema)})
+
+
+def schema_parts(schema: dict[str, Any]) -> dict[str, Any]:
+    """Those members of the schema that references lead to."""
+    return {name: schema[name] for name in ("$defs", "properties")}
