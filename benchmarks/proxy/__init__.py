@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.installation import installation
-from benchmarks.proxy import alone, goals, nginx, rounds
+from benchmarks.proxy import alone, goals, nginx, rounds, scrape
 from benchmarks.proxy.setting import Setting, Sizes, cores
 
 PARTS = ("warm", "two", "cold", "envelope", "many", "lookup", "fanout", "flood")
@@ -51,7 +51,8 @@ def _measured(sizes: Sizes, only: Collection[str]) -> dict[str, Any]:
         proxy_core, load_core = cores()
         upstream = stack.enter_context(nginx.provider(folder, core=load_core))
         settings = {
-            "UPSTREAM_MAP": json.dumps({"https://api.hubapi.com": f"http://127.0.0.1:{upstream.port}"})
+            "UPSTREAM_MAP": json.dumps({"https://api.hubapi.com": f"http://127.0.0.1:{upstream.port}"}),
+            "METRICS_TOKEN": scrape.token(),
         }
         place = stack.enter_context(installation(settings))
         keys = place.ask("benchmarks.proxy.seed", sizes.connections)

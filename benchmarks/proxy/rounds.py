@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.processes import cpu_seconds, resident_bytes
-from benchmarks.proxy import load, nginx, served
+from benchmarks.proxy import load, nginx, scrape, served
 from benchmarks.proxy.setting import Setting
 
 _MARK = "customer-0"
@@ -51,6 +51,7 @@ def measure(setting: Setting, parts: Sequence[str]) -> list[dict[str, Any]]:
     """A row of figures for each variant and number of connections; `direct` and `nginx` are always there."""
     with ExitStack() as stack:
         variants = _variants(setting, stack, parts)
+        scraped = next((variant for variant in variants if variant.name == "warm"), None)
         for variant in variants:  # caches, connections, and what Python compiles at first
             load.wrk(
                 setting.folder, variant.port, variant.script(0), connections=4, seconds=1, core=variant.core
@@ -58,8 +59,14 @@ def measure(setting: Setting, parts: Sequence[str]) -> list[dict[str, Any]]:
         for number in range(setting.sizes.rounds):
             for variant in variants:
                 variant.run(setting, number)
-            print(f"   round {number + 1} of {setting.sizes.rounds}", file=sys.stderr, flush=True)
+            told = f", {_scraped(scraped, setting):,} warm calls are counted" if scraped else ""
+            print(f"   round {number + 1} of {setting.sizes.rounds}{told}", file=sys.stderr, flush=True)
         return [variant.told() for variant in variants]
+
+
+def _scraped(variant: Variant, setting: Setting) -> int:
+    token = setting.place.environment["METRICS_TOKEN"]
+    return scrape.calls(served.Web(variant.port, variant.pid), token)
 
 
 def _variants(setting: Setting, stack: ExitStack, parts: Sequence[str]) -> list[Variant]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.proxy import goals, load, served
+from benchmarks.proxy import goals, load, scrape, served
 from tests.suite import ROOT
 
 
@@ -91,3 +91,15 @@ def test_a_part_that_is_not_known_is_refused_with_those_that_are(tmp_path: Path)
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert "fanout" in done.stderr
+
+
+def test_the_calls_that_metrics_tell_are_summed() -> None:
+    text = (
+        "# TYPE patchbay_proxy_requests_total counter\n"
+        'patchbay_proxy_requests_total{app="bench",status="2xx"} 12000.0\n'
+        'patchbay_proxy_requests_total{app="bench",status="5xx"} 3.0\n'
+        'patchbay_proxy_retries_total{app="bench"} 9.0\n'
+    )
+
+    assert scrape.total(text) == 12_003
+    assert scrape.total("patchbay_web_processes 1.0\n") == 0
