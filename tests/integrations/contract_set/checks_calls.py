@@ -16,7 +16,8 @@ from proxy import expired, retries
 from proxy.peek import Peek
 from tests.integrations.contract_set.placeholders import filled, filled_url
 from tests.integrations.contract_set.sent import check_fields, placed
-from tests.integrations.contract_set.visit import Visit, host_of
+from tests.integrations.contract_set.stage import host_of
+from tests.integrations.contract_set.visit import Visit
 from tests.provider_server import Answer, Received
 
 _REFUSED = "destination_not_allowed"

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from integrations import tokens
 from tests.integrations.contract_set.placeholders import filled
 from tests.integrations.contract_set.sent import check_request
-from tests.integrations.contract_set.visit import Visit, s256
+from tests.integrations.contract_set.visit import Visit
+from tests.provider_server import Received
 
 
 def check_authorize(visit: Visit) -> None:
     """The address and all parameters, each once; state and challenge are as long as they have to be."""
     expected = visit.replies["authorize"]
-    left = visit.left()
+    left = visit.consent.left()
     parts = urlsplit(left.url)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == expected["url"]
     assert parts.fragment == ""
     assert "+" not in parts.query, "spaces are percent-encoded (RFC 3986)"
     assert left.params == filled(expected["params"], visit.values)
+    pushed = visit.replies.call("pushed")
+    assert len(left.pushed) == (0 if pushed is None else 1)
+    if pushed is not None:
+        check_request(left.pushed[0], pushed["request"], visit.values)
     assert len(visit.values["STATE"]) >= 43
     assert len(visit.values["CHALLENGE"]) in (0, 43)
 
@@ -26,30 +35,35 @@ def check_authorize(visit: Visit) -> None:
 def check_exchange(visit: Visit) -> None:
     """The token request is the first thing that the callback leads to, and there is one alone."""
     expected = visit.replies["token"]["request"]
-    calls = visit.connected().requests
-    assert calls, f"no call was made: {visit.connected().finished.sentence}"
-    first = calls[0]
+    first, *chain = visit.connected().token_calls
     values = {**visit.values, "VERIFIER": ""}
     if "code_verifier" in expected.get("params", {}):
-        sent = first.json if expected.get("format") == "json" else first.form or first.query
-        verifier = sent.get("code_verifier", "")
+        verifier = _sent(first, expected).get("code_verifier", "")
         assert 43 <= len(verifier) <= 128
         assert s256(verifier) == visit.values["CHALLENGE"]
         values["VERIFIER"] = verifier
     check_request(first, expected, values)
+    for call, each in zip(chain, visit.replies.items("chain"), strict=True):
+        check_request(call, each["request"], values)
+
+
+def _sent(request: Received, expected: Mapping[str, Any]) -> dict[str, str]:
+    if request.method == "GET":
+        return request.query
+    return dict(request.json) if expected.get("format") == "json" else request.form
+
+
+def s256(verifier: str) -> str:
+    """RFC 7636 section 4.2."""
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def check_stored(visit: Visit) -> None:
     """Tokens, lifetimes, granted scopes and captured values."""
     made = visit.connection()
-    finished = visit.connected().finished
-    assert (finished.reason, finished.warning) == ("", "")
-    opened = tokens.open_tokens(made)
-    body = visit.replies["token"]["reply"].get("body")
-    expected = {"access_token": visit.values["ACCESS_TOKEN"]}
-    if "REFRESH_TOKEN" in str(body):
-        expected["refresh_token"] = visit.values["REFRESH_TOKEN"]
-    assert opened == expected
+    assert visit.connected().warning == ""
+    assert tokens.open_tokens(made) == visit.stored_pair()
     assert made.access_token_lifetime == visit.replies.lifetime_seconds
     assert (made.access_token_expires_at is None) == (made.access_token_lifetime is None)
     told = visit.replies.document.get("lifetimes", {})
@@ -64,7 +78,7 @@ def check_identity(visit: Visit) -> None:
     """Each call that tells the account, in order, and what is learnt from them."""
     made = visit.connection()
     expected = visit.replies.items("identity")
-    calls = visit.connected().requests[1:]
+    calls = visit.connected().identity_calls
     assert [(call.method, call.url) for call in calls] == [
         (each["request"]["method"], filled(each["request"]["url"], visit.values).partition("?")[0])
         for each in expected
@@ -85,10 +99,10 @@ def check_callback(visit: Visit) -> None:
         refused = [*refused, {**visit.replies.mapping("callback"), "hmac": "0" * 64}]
     for parameters in refused:
         visit.forget()
-        visit.left()
+        visit.consent.left()
         with visit.world():
-            visit.script(visit.replies["token"], *visit.replies.items("identity"))
-            finished = visit.come_back(parameters)
+            visit.script(*visit.token_calls(), *visit.replies.items("identity"))
+            finished = visit.consent.come_back(parameters)
         assert finished.outcome == "failed", f"the callback with {sorted(parameters)} was taken"
         assert visit.requests() == []
     if refused:

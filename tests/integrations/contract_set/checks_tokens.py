@@ -10,7 +10,8 @@ from integrations.errors import ProviderError, ProviderRefused
 from integrations.oauth.verdicts import Verdict
 from tests.factories import ACTOR
 from tests.integrations.contract_set.sent import check_request
-from tests.integrations.contract_set.visit import CODE, Visit
+from tests.integrations.contract_set.visit import Visit
+from tests.integrations.contract_set.ways import CODE
 
 
 def check_refresh(visit: Visit) -> None:
@@ -26,11 +27,7 @@ def check_refresh(visit: Visit) -> None:
     (call,) = visit.requests()
     check_request(call, expected["request"], visit.values)
     visit.rotate()
-    opened = tokens.open_tokens(renewed)
-    assert opened == {
-        "access_token": visit.values["ACCESS_TOKEN"],
-        "refresh_token": visit.values["REFRESH_TOKEN"],
-    }
+    assert tokens.open_tokens(renewed) == visit.stored_pair()
 
 
 def check_errors(visit: Visit) -> None:
@@ -62,7 +59,7 @@ def _refused(visit: Visit, error: Mapping[str, Any]) -> ProviderError:
                 provider_calls.refresh(
                     visit.provider,
                     client=visit.client(),
-                    refresh_token=visit.values["REFRESH_TOKEN"],
+                    refresh_token=visit.stored_pair()["refresh_token"],
                     values=values,
                 )
         except ProviderError as refused:

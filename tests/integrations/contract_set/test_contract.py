@@ -5,88 +5,103 @@ from __future__ import annotations
 import pytest
 
 from integrations import catalogue
-from tests.integrations.contract_set import checks_calls, checks_connecting, checks_tokens
+from integrations.catalogue import Provider
+from tests.integrations.contract_set.checks import CHECKS
 from tests.integrations.contract_set.visit import Visit
+from tests.integrations.contract_set.ways import WAYS
 
-PROVIDERS = [provider.id for provider in catalogue.all_providers()]
+PROVIDERS = catalogue.all_providers()
 
 
-def for_each_entry(**defects: str) -> pytest.MarkDecorator:
-    """defects: what the platform gets wrong with an entry, by its id; the day it does not, this says so."""
+def for_each_entry(check: str, **defects: str) -> pytest.MarkDecorator:
+    """Every entry of a kind that the check is for. defects: what the platform gets wrong with an entry, by its id;
+    the day it does not, this says so."""
     params = [
         pytest.param(
-            name, marks=pytest.mark.xfail(reason=defects[name], strict=True) if name in defects else ()
+            provider.id,
+            id=provider.id,
+            marks=pytest.mark.xfail(reason=defects[provider.id], strict=True)
+            if provider.id in defects
+            else (),
         )
-        for name in PROVIDERS
+        for provider in PROVIDERS
+        if provider.auth_kind in CHECKS[check].kinds
     ]
-    return pytest.mark.parametrize("visit", params, indirect=True, scope="module", ids=PROVIDERS)
+    return pytest.mark.parametrize("visit", params, indirect=True, scope="module")
 
 
 _EXTRAS = "the proxy fills header templates without what the identity call has told"
 
 
-@for_each_entry()
+@for_each_entry("authorize")
 def test_the_authorize_url_has_exactly_these_parameters(visit: Visit) -> None:
-    checks_connecting.check_authorize(visit)
+    CHECKS["authorize"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("callback")
 def test_callbacks_of_others_are_refused(visit: Visit) -> None:
-    checks_connecting.check_callback(visit)
+    CHECKS["callback"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("exchange")
 def test_the_token_request_is_exactly_this(visit: Visit) -> None:
-    checks_connecting.check_exchange(visit)
+    CHECKS["exchange"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("stored")
 def test_tokens_lifetimes_scopes_and_captured_values_are_stored(visit: Visit) -> None:
-    checks_connecting.check_stored(visit)
+    CHECKS["stored"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("identity")
 def test_the_account_is_asked_for_exactly_so_and_learnt(visit: Visit) -> None:
-    checks_connecting.check_identity(visit)
+    CHECKS["identity"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("hosts")
 def test_calls_go_to_the_hosts_of_the_provider_alone(visit: Visit) -> None:
-    checks_calls.check_hosts(visit)
+    CHECKS["hosts"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("closed")
 def test_paths_of_the_app_s_owner_are_closed(visit: Visit) -> None:
-    checks_calls.check_closed(visit)
+    CHECKS["closed"].run(visit)
 
 
-@for_each_entry(xero=_EXTRAS, procore=_EXTRAS)
+@for_each_entry("placement", xero=_EXTRAS, procore=_EXTRAS)
 def test_a_call_carries_the_customer_s_credential_and_never_the_partner_s(visit: Visit) -> None:
-    checks_calls.check_placement(visit)
+    CHECKS["placement"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("refresh")
 def test_a_refresh_is_exactly_this_and_the_newest_pair_is_kept(visit: Visit) -> None:
-    checks_tokens.check_refresh(visit)
+    CHECKS["refresh"].run(visit)
 
 
-@for_each_entry(xero=_EXTRAS, procore=_EXTRAS)
+@for_each_entry("expired", xero=_EXTRAS, procore=_EXTRAS)
 def test_a_call_with_an_expired_token_is_made_again_with_a_fresh_one(visit: Visit) -> None:
-    checks_calls.check_expired(visit)
+    CHECKS["expired"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("limits")
 def test_too_many_calls_are_waited_for_as_the_provider_asks(visit: Visit) -> None:
-    checks_calls.check_limits(visit)
+    CHECKS["limits"].run(visit)
 
 
-@for_each_entry()
+@for_each_entry("errors")
 def test_failed_token_calls_are_judged_as_the_provider_means_them(visit: Visit) -> None:
-    checks_tokens.check_errors(visit)
+    CHECKS["errors"].run(visit)
 
 
 @for_each_entry(
-    stripe="header templates of a revocation are not filled, nor is client_id known to its params"
+    "revocation",
+    stripe="header templates of a revocation are not filled, nor is client_id known to its params",
 )
 def test_disconnecting_tells_the_provider_exactly_this(visit: Visit) -> None:
-    checks_tokens.check_revocation(visit)
+    CHECKS["revocation"].run(visit)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=[provider.id for provider in PROVIDERS])
+def test_what_the_platform_connects_the_set_connects_as_a_customer_would(provider: Provider) -> None:
+    """A kind that the platform has learnt needs its way in `ways.WAYS`, so that none is left out unseen."""
+    assert provider.auth_kind in WAYS or not provider.is_supported

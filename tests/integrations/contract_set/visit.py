@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,43 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.utils import timezone
 
-from integrations import catalogue, connect, tokens
+from integrations import catalogue, tokens
 from integrations.catalogue import Provider
-from integrations.connect import Finished, LinkRequest
 from integrations.models import Connection, Integration, IntegrationScope
 from integrations.oauth.token_request import ClientAuthentication
-from tests.factories import ACTOR
-from tests.integrations.connect.conftest import Browser
 from tests.integrations.contract_set.placeholders import filled, filled_url
 from tests.integrations.contract_set.replies import Replies
-from tests.integrations.contract_set.stage import Stage, host_of
+from tests.integrations.contract_set.stage import Stage
+from tests.integrations.contract_set.ways import CODE, CUSTOMER, Connected, Consent, Way, way_of
 from tests.integrations.providers.conftest import CLIENT_SECRET
 from tests.provider_server import Answer, Received
+from tests.proxy.servers import RawReply
 
-CUSTOMER = "customer-1"
-CODE = "the-code/of=one+run"
 _PLACE = re.compile(r"\{([A-Za-z0-9_]+)\}")
 _HOSTS = re.compile(r"https://([A-Za-z0-9.-]+)")
-
-
-@dataclass
-class Left:
-    """The authorize URL that the browser was sent to."""
-
-    url: str
-    params: dict[str, str]
-
-
-@dataclass
-class Connected:
-    """The way back, with the calls that it made."""
-
-    finished: Finished
-    requests: list[Received]
 
 
 @dataclass
@@ -60,10 +37,8 @@ class Visit:
     replies: Replies
     values: dict[str, str] = field(default_factory=dict)
     integration: Integration = field(init=False)
-    _left: Left | None = None
+    _way: Way = field(init=False)
     _connected: Connected | None = None
-    _link: Any = None
-    _browser: Browser = field(default_factory=Browser)
     _serial: int = 1
 
     def __post_init__(self) -> None:
@@ -83,6 +58,7 @@ class Visit:
             "REFRESH_TOKEN": self._token("refresh"),
         }
         self._next_pair()
+        self.forget()
 
     def _token(self, kind: str) -> str:
         """Holds what has to be encoded in a query and in a path, and differs from every other visit's."""
@@ -97,11 +73,19 @@ class Visit:
 
     def rotate(self) -> None:
         """A refresh was answered: from now on its pair counts; without a new refresh token the old one stays."""
-        body = json.dumps((self.replies["refresh"])["reply"].get("body"))
+        body = json.dumps(self.replies["refresh"]["reply"].get("body"))
         self.values["ACCESS_TOKEN"] = self.values["NEW_ACCESS_TOKEN"]
         if "NEW_REFRESH_TOKEN" in body:
             self.values["REFRESH_TOKEN"] = self.values["NEW_REFRESH_TOKEN"]
         self._next_pair()
+
+    def stored_pair(self) -> dict[str, str]:
+        """The tokens that the platform has to hold now; where the access token renews itself it is both."""
+        pair = {"access_token": self.values["ACCESS_TOKEN"]}
+        if self.replies.call("refresh") is not None:
+            is_told = "REFRESH_TOKEN" in json.dumps(self.replies["token"]["reply"].get("body"))
+            pair["refresh_token"] = self.values["REFRESH_TOKEN" if is_told else "ACCESS_TOKEN"]
+        return pair
 
     # -- scripting -----------------------------------------------------------------------------------------
 
@@ -142,58 +126,30 @@ class Visit:
 
     # -- connecting ----------------------------------------------------------------------------------------
 
-    def left(self) -> Left:
-        """The customer pressed the button. The browser's own way is not mapped to anywhere."""
-        if self._left is None:
-            with self.stage.serving(self.provider), self.stage.answering():
-                url = self._leave()
-            pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True)
-            params = dict(pairs)
-            assert len(params) == len(pairs), "a parameter of the authorize URL is there twice"
-            self.values["STATE"] = params.get("state", "")
-            self.values["CHALLENGE"] = params.get("code_challenge", "")
-            self._left = Left(url, params)
-        return self._left
+    def token_calls(self) -> list[Mapping[str, Any]]:
+        """The calls that turn a code into the tokens that are kept."""
+        return [self.replies["token"], *self.replies.items("chain")]
 
-    def _leave(self) -> str:
-        request = LinkRequest(foreign_identifier=CUSTOMER)
-        self._link = connect.create_link(self.stage.at.partner, self.integration, request, actor=ACTOR)
-        return self._browser.leave(self._link, **self.replies.mapping("connection"))
+    @property
+    def consent(self) -> Consent:
+        """The way by consent, for checks of its own."""
+        assert isinstance(self._way, Consent)
+        return self._way
 
     def connected(self) -> Connected:
-        """The customer came back with a code; everything up to the stored connection has happened."""
+        """Everything up to the stored connection has happened."""
         if self._connected is None:
-            self.left()
-            with self.world():
-                self.script(self.replies["token"], *self.replies.items("identity"))
-                finished = self.come_back(self.replies.mapping("callback"))
-            self._connected = Connected(finished, self.requests())
+            self._connected = self._way.connected()
         return self._connected
-
-    def come_back(self, more: Mapping[str, str], *, code: str = CODE) -> Finished:
-        self.left()
-        parameters = {"code": code, "state": self.values["STATE"], **filled(dict(more), self.values)}
-        return self._browser.come_back(self._signed(parameters), slug=self.integration.slug)
-
-    def _signed(self, parameters: dict[str, str]) -> str:
-        """The query; signed as Shopify's pages say, over the sorted parameters, where the file says so."""
-        if self.replies.document.get("callback_signature") == "shopify" and "hmac" not in parameters:
-            message = "&".join(f"{name}={quote(parameters[name], safe=':/')}" for name in sorted(parameters))
-            digest = hmac.new(CLIENT_SECRET.encode(), message.encode(), hashlib.sha256).hexdigest()
-            parameters = {**parameters, "hmac": digest}
-        return urlencode(parameters)
 
     def forget(self) -> None:
         """The next look at the connection makes a new one."""
-        self._left = self._connected = self._link = None
+        self._connected, self._way = None, way_of(self)
 
     def connection(self) -> Connection:
-        """The active connection, as its row is now."""
-        finished = self.connected().finished
-        said = (finished.outcome, finished.reason, finished.detail)
-        assert finished.outcome == "connected", f"the customer could not connect: {said}"
+        """The connection, as its row is now."""
         found = Connection.objects.select_related("integration", "client__integration", "customer", "partner")
-        return found.get(pk=self._link.link.connection_id)
+        return found.get(pk=self.connected().connection_id)
 
     def client(self) -> ClientAuthentication:
         return tokens.client_authentication(self.integration.current_client())
@@ -212,7 +168,9 @@ class Visit:
     def key(self) -> str:
         return self.stage.at.api_key
 
-    def sent_through(self, url: str, headers: Mapping[str, str] | None = None, *, query: str = "") -> Any:
+    def sent_through(
+        self, url: str, headers: Mapping[str, str] | None = None, *, query: str = ""
+    ) -> RawReply:
         """A partner's GET through the passthrough: the reply. url is the provider's own address."""
         base = catalogue.resolve_base_url(self.provider, self.connection().config_values())
         assert url == base or url.startswith((f"{base}/", f"{base}?")), f"{url} is not under {base}"
@@ -233,12 +191,3 @@ class Visit:
         )
         is_problem = reply.get("Content-Type") == "application/problem+json"
         return reply.status, str(json.loads(reply.body)["code"]) if is_problem else ""
-
-
-def s256(verifier: str) -> str:
-    """RFC 7636 section 4.2."""
-    digest = hashlib.sha256(verifier.encode("ascii")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-__all__ = ["CODE", "CUSTOMER", "Visit", "host_of", "s256"]

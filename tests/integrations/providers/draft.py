@@ -8,13 +8,9 @@ provider's documentation, correct entry or file, and then set `reviewed: true`.
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 if __name__ == "__main__":
@@ -33,15 +29,16 @@ from integrations.catalogue import Provider
 from integrations.connect.attempts import authorization_url
 from integrations.models import AuthorizationAttempt, ClientCredentials, ConnectLink, Integration
 from integrations.oauth import token_request
+from integrations.oauth.pkce import code_challenge
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.tokens import AccessToken
 from proxy import credentials, retries
 from proxy.closed import closed_paths
 from sealing import Secret
 from tests.integrations.contract_set.replies import FILE, FOLDER, findings_in
-from tests.integrations.contract_set.sent import OF_HTTP
 from tests.integrations.providers import draft_replies
 from tests.integrations.providers.draft_replies import TODO, Document
+from tests.integrations.providers.draft_requests import Sent
 
 if TYPE_CHECKING:
     from integrations.provider_calls import Identity
@@ -99,7 +96,7 @@ class Draft:
         mandatory = provider.oauth.scope.mandatory
         self.scopes = [name for name in known if name not in mandatory][:2]
         self.values = {**self.config, **self.connection}
-        self.sent: list[Document] = []
+        self.sent = Sent(provider)
         oauth = provider.oauth
         self.client = ClientAuthentication(
             client_id="CLIENT_ID",
@@ -142,22 +139,26 @@ class Draft:
         requested = [*self.scopes, *(name for name in oauth.scope.mandatory if name not in self.scopes)]
         found: Document = {}
         if self.provider.auth_kind == "oauth2_code":
-            found["authorize"] = self._authorize(requested)
+            found |= self._authorize(requested)
             found |= self._callback()
         body = draft_replies.token_body(oauth, scopes=requested, values=self.values)
-        found["token"] = {"request": self._token_request(body, requested), "reply": _reply(body)}
-        if oauth.expects_refresh_token and oauth.renews_with == "refresh_token":
+        steps = [body] * (1 + len(oauth.exchange_chain))
+        request, *further = self._token_requests(steps, requested)
+        found["token"] = {"request": request, "reply": _reply(body)}
+        if further:
+            found["chain"] = [{"request": each, "reply": _reply(body)} for each in further]
+        kept = {"refresh_token": "REFRESH_TOKEN", "access_token": "ACCESS_TOKEN"}.get(oauth.renews_with)
+        if kept and (oauth.expects_refresh_token or oauth.renews_with == "access_token"):
             renewed = draft_replies.token_body(oauth, scopes=requested, values=self.values, prefix="NEW_")
-            with self._answered(renewed):
+            with self.sent.answered(renewed):
                 provider_calls.refresh(
-                    self.provider, client=self.client, refresh_token="REFRESH_TOKEN", values=self.values
+                    self.provider, client=self.client, refresh_token=kept, values=self.values
                 )
-            found["refresh"] = {"request": self.sent[-1], "reply": _reply(renewed)}
+            found["refresh"] = {"request": self.sent.last, "reply": _reply(renewed)}
         found["lifetimes"] = {"access_token": oauth.lifetimes.access_token_seconds}
-        kept = {rule.store_as: self.values[rule.store_as] for rule in oauth.token_captures}
-        kept |= {rule.store_as: self.values[rule.store_as] for rule in oauth.callback_captures}
-        if kept:
-            found["captured"] = kept
+        captures = (*oauth.callback_captures, *oauth.token_captures)
+        if captures:
+            found["captured"] = {rule.store_as: self.values[rule.store_as] for rule in captures}
         found["granted_scopes"] = requested if oauth.scope.granted_in == "token" and requested else None
         return found
 
@@ -175,8 +176,21 @@ class Draft:
         parts = urlsplit(url)
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         if verifier is not None:
-            params["code_challenge"] = "CHALLENGE"
-        return {"url": f"{parts.scheme}://{parts.netloc}{parts.path}", "params": params}
+            params |= {
+                name: "CHALLENGE" for name, value in params.items() if value == code_challenge(verifier)
+            }
+        address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        if self.provider.oauth.pushed_authorization_request_endpoint is None:
+            return {"authorize": {"url": address, "params": params}}
+        reference = "urn:ietf:params:oauth:request_uri:made-up"
+        body = {"request_uri": reference, "expires_in": 60}
+        with self.sent.answered(body, status=201):
+            provider_calls.push_authorization_request(
+                self.provider, client=self.client, parameters=params, values=self.values
+            )
+        sent = {"client_id": "CLIENT_ID", "request_uri": reference}
+        pushed = {"request": self.sent.last, "reply": {**_reply(body), "status": 201}}
+        return {"authorize": {"url": address, "params": sent}, "pushed": pushed}
 
     def _callback(self) -> Document:
         oauth = self.provider.oauth
@@ -206,22 +220,22 @@ class Draft:
         except (catalogue.InvalidConnectionField, catalogue.MissingValue):
             self.values[rule.store_as] = TODO
 
-    def _token_request(self, body: Document, requested: list[str]) -> Document:
+    def _token_requests(self, replies: list[Document], requested: list[str]) -> list[Document]:
         oauth = self.provider.oauth
+        before = len(self.sent.calls)
         if self.provider.auth_kind == "oauth2_code":
-            verifier = None if oauth.pkce == "forbidden" else "VERIFIER"
-            with self._answered(body):
+            with self.sent.answered(*replies):
                 response = provider_calls.exchange_code(
                     self.provider,
                     client=self.client,
                     code="CODE",
                     redirect_uri="REDIRECT_URI",
-                    code_verifier=verifier,
+                    code_verifier=None if oauth.pkce == "forbidden" else "VERIFIER",
                     values=self.values,
                 )
             for rule in oauth.token_captures:
                 self._keep(rule, str(response.members.at(rule.path)))
-            return self.sent[-1]
+            return self.sent.calls[before:]
         made = token_request.client_credentials_request(
             catalogue.render_url(self.provider, oauth.token_endpoint, self.values),
             client=self.client,
@@ -232,7 +246,7 @@ class Draft:
             extra_headers=oauth.token_headers,
             method=oauth.token_method,
         )
-        return self._described(made.method, made.url, made.headers, made.body)
+        return [self.sent.described(made.method, made.url, made.headers, made.body)]
 
     def _revocation(self) -> Document:
         rules = self.provider.revocation
@@ -242,9 +256,9 @@ class Draft:
             tokens["refresh_token"] = "REFRESH_TOKEN"
         status = rules.success_statuses[0]
         known = {"client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", **self.values}
-        with self._answered({}, status=status):
+        with self.sent.answered({}, status=status):
             provider_calls.revoke(self.provider, client=self.client, tokens=tokens, values=known)
-        return {"request": self.sent[-1], "reply": {"status": status}}
+        return {"request": self.sent.last, "reply": {"status": status}}
 
     # -- the account and the API ---------------------------------------------------------------------------
 
@@ -253,15 +267,15 @@ class Draft:
             draft_replies.identity_body(probe, number)
             for number, probe in enumerate(self.provider.identity, start=1)
         ]
-        before = len(self.sent)
-        with self._answered(*bodies):
+        before = len(self.sent.calls)
+        with self.sent.answered(*bodies):
             identity = provider_calls.identify(
                 self.provider,
                 client=self.client,
                 tokens={"access_token": self._credential, "refresh_token": "REFRESH_TOKEN"},
                 values=self.values,
             )
-        calls = self.sent[before:]
+        calls = self.sent.calls[before:]
         return [
             {"request": request, "reply": _reply(body)} for request, body in zip(calls, bodies, strict=True)
         ], identity
@@ -317,57 +331,6 @@ class Draft:
         ]
         wait = retries.told_wait(api, reply["status"], fields, reply.get("body"), now=now)
         return "lasting" if wait == retries.LASTING else wait if wait is None else int(wait)
-
-    # -- what would be sent --------------------------------------------------------------------------------
-
-    @contextmanager
-    def _answered(self, *bodies: Any, status: int = 200) -> Iterator[None]:
-        """Calls are answered with these bodies in turn, and what was sent is kept."""
-        waiting = list(bodies)
-
-        def request(_: Any, method: str, url: str, *, data: Any, headers: Any, **__: Any) -> Any:
-            self.sent.append(self._described(method, url, headers, data or b""))
-            reply = mock.Mock(status_code=status, headers={"Content-Type": "application/json"})
-            reply.content = json.dumps(waiting.pop(0)).encode()
-            return reply
-
-        with mock.patch("integrations.provider_calls.transport.sync.request", request):
-            yield
-
-    def _described(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Document:
-        """A request as a file of replies has it."""
-        plain, _, query = url.partition("?")
-        found: Document = {"method": method, "url": plain}
-        if query:
-            found["query"] = dict(parse_qsl(query, keep_blank_values=True))
-        lower = {name.lower(): value for name, value in headers.items()}
-        found |= self._authorization(lower.get("authorization", ""))
-        if body:
-            is_json = lower.get("content-type") == "application/json"
-            found["format"] = "json" if is_json else "form"
-            text = body.decode()
-            found["params"] = json.loads(text) if is_json else dict(parse_qsl(text, keep_blank_values=True))
-        rest = {name: value for name, value in headers.items() if name.lower() not in OF_HTTP}
-        placement = self.provider.api.credential
-        if placement.kind == "header" and placement.name in rest:
-            found.pop("authorization", None)
-            found["credential"] = {"header": placement.name, "value": rest.pop(placement.name)}
-        if lower.get("accept", "application/json") not in ("application/json", "*/*"):
-            rest["Accept"] = lower["accept"]
-        if rest:
-            found["headers"] = rest
-        return found
-
-    def _authorization(self, value: str) -> Document:
-        if value.startswith("Basic "):
-            pair = base64.b64decode(value.removeprefix("Basic ")).decode()
-            if pair == "CLIENT_ID:CLIENT_SECRET":
-                is_raw = self.provider.oauth.basic_encoding == "raw"
-                return {"authorization": "basic_raw" if is_raw else "basic"}
-            return {"credential": {"header": "Authorization", "basic": pair}}
-        if value == "Bearer ACCESS_TOKEN":
-            return {"authorization": "bearer"}
-        return {"credential": value} if value else {"authorization": "none"}
 
 
 def moment(value: str, now: int) -> str:
