@@ -19,6 +19,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.shared_flag import SharedFlag
 from integrations import catalogue
 from integrations.models import Connection
 from integrations.tokens import claims, lease, outcomes, pacing
@@ -38,7 +39,7 @@ _LATEST_START = claims.CLAIM - lease.LEASE
 #: stored secrets that no key opens: tried again when an operator may have given the key back
 _UNREADABLE_PAUSE = timedelta(hours=1)
 
-_stopping = threading.Event()
+_stopping = SharedFlag()
 _claiming = threading.Lock()
 
 
@@ -73,7 +74,7 @@ class Report:
 
 
 def stop() -> None:
-    """Claim nothing more in this process: it is asked to end. What has begun is ended."""
+    """Claim nothing more, here and in the pool forked from here: it is asked to end. What has begun is ended."""
     _stopping.set()
 
 

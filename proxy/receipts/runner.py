@@ -15,11 +15,11 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from accounts.shared_flag import SharedFlag
 from proxy import plane as planes
 from proxy.plane import DataPlane
 from proxy.receipts import claims, execution
 from proxy.receipts.claims import Claim
-from proxy.receipts.stopping import SharedFlag
 
 log = structlog.get_logger(__name__)
 

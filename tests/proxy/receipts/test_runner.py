@@ -10,13 +10,13 @@ import pytest
 from django.db import OperationalError
 
 from accounts.models import Event
+from accounts.shared_flag import SharedFlag
 from integrations.models import Connection
 from proxy import plane as planes
 from proxy import tasks
 from proxy.models import Receipt
 from proxy.models.receipt import State
 from proxy.receipts import claims, execution, runner
-from proxy.receipts.stopping import SharedFlag
 from tests.factories import World
 from tests.proxy.receipts.made import waiting
 from tests.proxy.receipts.runs import Held, Slow, failing, now_of, wait_for, working
