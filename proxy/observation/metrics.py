@@ -58,7 +58,7 @@ METRICS = (
     Described(
         "patchbay_open_circuits",
         GAUGE,
-        "Hosts that keep failing and are left alone, for everybody or for one connection.",
+        "Hosts that keep failing and are left alone, for everybody, or for one partner or connection.",
         ("scope",),
     ),
     Described("patchbay_cache_entries", GAUGE, "What is kept for warm calls, by shelf.", ("shelf",)),
