@@ -1,8 +1,9 @@
 """Records of calls as rows, and rows into the database: many by one statement.
 
 Such a statement runs without Python's lock from beginning to end; inserting row by row would ask for it back
-after each one, and hold the database's write lock meanwhile. Hours, and on PostgreSQL all rows, come as one JSON
-parameter whatever their number; entries on SQLite as the values of a slice.
+after each one, and hold the database's write lock meanwhile. Entries come in slices: whoever waits for Python's
+lock or for the core waits for a slice, not for a batch. Hours, and on PostgreSQL a slice too, come as one JSON
+parameter whatever their number; a slice on SQLite as its values.
 """
 
 from __future__ import annotations
@@ -80,14 +81,13 @@ def store(prepared: Prepared, *, pause_seconds: float = 0.0) -> None:
 def _insert_entries(vendor: str, cursor: Any, slices: list[list[Row]], pause_seconds: float) -> None:
     """SQLite takes the values of a slice as parameters of one statement, which costs half of taking them out of
     JSON. Past Django's cursor, which would go through the whole statement for its placeholders each time."""
-    if vendor != "sqlite":
-        if slices:
-            every = [row for rows in slices for row in rows]
-            cursor.execute(_insertion(vendor, TrafficEntry, _ENTRY), [_json(every)])
-        return
-    raw = connections["default"].connection
+    connection = connections["default"]
     for rows in slices:
-        raw.execute(_values(len(rows)), list(chain.from_iterable(rows)))
+        if vendor == "sqlite":
+            with connection.wrap_database_errors:
+                connection.connection.execute(_values(len(rows)), list(chain.from_iterable(rows)))
+        else:
+            cursor.execute(_insertion(vendor, TrafficEntry, _ENTRY), [_json(rows)])
         if pause_seconds:
             time.sleep(pause_seconds)
 

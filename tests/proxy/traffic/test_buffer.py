@@ -8,13 +8,15 @@ import sqlite3
 import sys
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, OperationalError, connection, connections
 from structlog.testing import capture_logs
 
+from proxy.models import TrafficEntry
 from proxy.record import Record
 from proxy.traffic import buffer
 from proxy.traffic.buffer import TrafficLog
@@ -166,6 +168,30 @@ async def test_calls_that_no_database_takes_cost_none_of_the_others(
     assert log.dropped == len(places)
     told = [(line["request_id"], line["calls"], line["error"]) for line in lines]
     assert told == [(noted[place].request_id, 1, "DataError") for place in sorted(places)]
+
+
+def ids_of_all() -> list[str]:
+    return list(TrafficEntry.objects.order_by("request_id").values_list("request_id", flat=True))
+
+
+@pytest.mark.db
+async def test_a_text_that_the_database_cannot_hold_is_named_and_the_rest_is_kept(
+    transactional_db: Any,
+) -> None:
+    log = TrafficLog()
+    good = named(5)
+    bad = record(request_id="f" * 32, code="\ud800")
+    for made in (*good, bad):
+        made.partner_id = uuid.UUID(int=1)
+    for made in [*good[:2], bad, *good[2:]]:
+        log.note(made)
+    with capture_logs() as lines:
+        assert await log.flush()
+    kept = await log._executor.run(ids_of_all)
+    await log._executor.run(connections.close_all)  # before PostgreSQL's test database goes
+    await log.close()
+    assert kept == [made.request_id for made in good]
+    assert [line["request_id"] for line in lines] == [bad.request_id]
 
 
 async def test_a_fault_that_is_no_calls_own_costs_few_lines(log: TrafficLog, stored: Store) -> None:

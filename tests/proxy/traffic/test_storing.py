@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from proxy.models import TrafficEntry, TrafficHour
 from proxy.models.traffic import BUCKET_FIELDS, NOBODY
@@ -152,3 +152,18 @@ def test_entries_outlive_what_they_name_but_not_their_partner(world: World) -> N
     with transaction.atomic():
         world.partner.delete()
     assert not TrafficEntry.objects.exists() and not TrafficHour.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere statements go through Django")
+def test_a_disk_that_is_full_is_told_as_a_database_that_is_away(world: World) -> None:
+    """As Django's own error: the log waits for it, where it forgets what no database takes."""
+    raw = connection.connection
+    (pages,) = raw.execute("PRAGMA page_count").fetchone()
+    (usual,) = raw.execute("PRAGMA max_page_count").fetchone()
+    raw.execute(f"PRAGMA max_page_count={pages}")
+    try:
+        with pytest.raises(OperationalError, match="full"), transaction.atomic():
+            store([record(partner_id=world.partner.pk) for _ in range(3_000)])
+    finally:
+        raw.execute(f"PRAGMA max_page_count={usual}")
+    assert not TrafficEntry.objects.exists()
