@@ -96,13 +96,13 @@ def test_a_header_section_that_drips_is_cut_off(
         began = time.monotonic()
         sock.settimeout(0.1)
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() - began < 3:
+            while time.monotonic() - began < 30:
                 with contextlib.suppress(TimeoutError):
                     if sock.recv(100) == b"":
                         break
                 if begin[:3] == b"GET":
                     sock.sendall(b"a")
-        assert 0.3 < time.monotonic() - began < 2
+        assert 0.3 < time.monotonic() - began < 20
 
 
 def test_a_header_section_that_is_too_long_does_not_spoil_the_reply_before_it(

@@ -177,13 +177,13 @@ def test_a_token_that_lives_serves_on_while_its_refresh_is_slow(
         factories.connection(at, f"due-{number}", access_token=TOKEN)
     Connection.objects.update(access_token_expires_at=soon)
     factories.connection(at, "fresh", access_token=TOKEN)
-    upstream = provider(hubspot(lambda request: _OK, delay=2.0))
+    upstream = provider(hubspot(lambda request: _OK, delay=10.0))
     names = [f"due-{number}" for number in range(12)] + ["fresh"]
     results: list[tuple[int, float]] = []
 
     def ask(name: str) -> None:
         began = time.monotonic()
-        got = platform.call("GET", f"/proxy/hbdev/{name}/x", {**bearer(at), "Patchbay-Timeout": "1"})
+        got = platform.call("GET", f"/proxy/hbdev/{name}/x", {**bearer(at), "Patchbay-Timeout": "9"})
         results.append((got.status, time.monotonic() - began))
 
     threads = [threading.Thread(target=ask, args=[name]) for name in names]
@@ -192,7 +192,7 @@ def test_a_token_that_lives_serves_on_while_its_refresh_is_slow(
     for thread in threads:
         thread.join()
     assert [status for status, _ in results] == [200] * 13
-    assert max(seconds for _, seconds in results) < 1.5
+    assert max(seconds for _, seconds in results) < 9
     calls, _ = calls_of(upstream)
     assert {token_of(call) for call in calls} == {TOKEN}
 
