@@ -30,7 +30,7 @@ from tests.suite import ROOT
 
 pytestmark = [pytest.mark.served, pytest.mark.slow]
 CALLS = 200
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tests.suite import ROOT
 
 pytestmark = [pytest.mark.served, pytest.mark.slow]
 PASSPHRASE = "correct horse battery staple"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 class Installation:
