@@ -34,6 +34,7 @@ from integrations.catalogue import CatalogueError, Provider, UnknownProvider
 from integrations.errors import InvalidInput
 from integrations.models import ClientCredentials, Integration
 from integrations.models.connection import Status
+from integrations.provider_pages import words
 from integrations.setup import IntegrationInUse
 
 _OVER = [Status.DISCONNECTED, Status.PENDING]
@@ -163,6 +164,7 @@ class IntegrationAdmin(ScopePlanPages):
             "provider": provider,
             "redirect": {"prefix": prefix, "slug": slug, "suffix": suffix, "placeholder": SLUG_PLACEHOLDER},
             "setup_steps": [_around_redirect(step) for step in provider.setup_steps],
+            "about": [*words.token_rows(provider), *words.call_rows(provider)],
             "foreign_host": "" if request.get_host().lower() == public_host else request.get_host(),
             "public_url": settings.PUBLIC_URL,
             "client": client,

@@ -28,8 +28,9 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> Document:
     merged = dict(base)
     for name, value in own.items():
         before = base.get(name)
-        are_both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[name] = _merged(before, value) if are_both else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = _merged(before, value)
+        merged[name] = value
     return merged
 
 
