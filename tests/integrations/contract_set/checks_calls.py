@@ -14,7 +14,7 @@ from integrations import catalogue
 from integrations.tokens.refresh import opened
 from proxy import expired, retries
 from proxy.peek import Peek
-from tests.integrations.contract_set.placeholders import filled, filled_url
+from tests.integrations.contract_set.placeholders import filled, filled_url, timed
 from tests.integrations.contract_set.sent import check_fields, placed
 from tests.integrations.contract_set.stage import host_of
 from tests.integrations.contract_set.visit import Visit
@@ -151,19 +151,12 @@ def check_limits(visit: Visit) -> None:
     api = visit.provider.api
     for number, reply in enumerate(visit.replies.items("limited")):
         now = timezone.now()
-        fields = [
-            (name.encode(), _moment(value, now.timestamp()).encode())
-            for name, value in reply.get("headers", {}).items()
-        ]
-        status, body = reply["status"], reply.get("body")
+        headers, body = timed(reply.get("headers", {}), now), timed(reply.get("body"), now)
+        fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+        status = reply["status"]
         document = body if retries.wants_document(api, status) else None
         wait = retries.told_wait(api, status, fields, document, now=now)
         wanted = retries.LASTING if reply["wait"] == "lasting" else reply["wait"]
         assert (number, wait) == (number, wanted)
         if wanted != retries.LASTING:
             assert retries.is_temporary(api, status, fields, document, now=now)
-
-
-def _moment(value: str, now: float) -> str:
-    """`now+30` stands for the epoch's seconds of half a minute from now."""
-    return str(int(now) + int(value[4:])) if value.startswith("now+") else value

@@ -6,31 +6,26 @@ import pytest
 
 from integrations import catalogue
 from integrations.catalogue import Provider
-from tests.integrations.contract_set.checks import CHECKS
+from tests.integrations.contract_set.checks import CHECKS, DEFECTS
 from tests.integrations.contract_set.visit import Visit
 from tests.integrations.contract_set.ways import WAYS
 
 PROVIDERS = catalogue.all_providers()
 
 
-def for_each_entry(check: str, **defects: str) -> pytest.MarkDecorator:
-    """Every entry of a kind that the check is for. defects: what the platform gets wrong with an entry, by its id;
-    the day it does not, this says so."""
+def for_each_entry(check: str) -> pytest.MarkDecorator:
+    """Every entry of a kind that the check is for."""
     params = [
-        pytest.param(
-            provider.id,
-            id=provider.id,
-            marks=pytest.mark.xfail(reason=defects[provider.id], strict=True)
-            if provider.id in defects
-            else (),
-        )
+        pytest.param(provider.id, id=provider.id, marks=marks_of(provider.id, check))
         for provider in PROVIDERS
         if provider.auth_kind in CHECKS[check].kinds
     ]
     return pytest.mark.parametrize("visit", params, indirect=True, scope="module")
 
 
-_EXTRAS = "the proxy fills header templates without what the identity call has told"
+def marks_of(provider_id: str, check: str) -> list[pytest.MarkDecorator]:
+    defect = DEFECTS.get((provider_id, check))
+    return [pytest.mark.xfail(reason=defect, strict=True)] if defect else []
 
 
 @for_each_entry("authorize")
@@ -68,7 +63,7 @@ def test_paths_of_the_app_s_owner_are_closed(visit: Visit) -> None:
     CHECKS["closed"].run(visit)
 
 
-@for_each_entry("placement", xero=_EXTRAS, procore=_EXTRAS)
+@for_each_entry("placement")
 def test_a_call_carries_the_customer_s_credential_and_never_the_partner_s(visit: Visit) -> None:
     CHECKS["placement"].run(visit)
 
@@ -78,7 +73,7 @@ def test_a_refresh_is_exactly_this_and_the_newest_pair_is_kept(visit: Visit) -> 
     CHECKS["refresh"].run(visit)
 
 
-@for_each_entry("expired", xero=_EXTRAS, procore=_EXTRAS)
+@for_each_entry("expired")
 def test_a_call_with_an_expired_token_is_made_again_with_a_fresh_one(visit: Visit) -> None:
     CHECKS["expired"].run(visit)
 
@@ -93,10 +88,7 @@ def test_failed_token_calls_are_judged_as_the_provider_means_them(visit: Visit) 
     CHECKS["errors"].run(visit)
 
 
-@for_each_entry(
-    "revocation",
-    stripe="header templates of a revocation are not filled, nor is client_id known to its params",
-)
+@for_each_entry("revocation")
 def test_disconnecting_tells_the_provider_exactly_this(visit: Visit) -> None:
     CHECKS["revocation"].run(visit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from integrations import catalogue
-from tests.integrations.contract_set.placeholders import filled, filled_url
+from tests.integrations.contract_set.placeholders import filled, filled_url, timed
 from tests.integrations.contract_set.replies import FOLDER, RepliesError, findings_in, load
 
 SMALLEST: dict[str, Any] = {
@@ -97,3 +98,18 @@ def test_placeholders_are_whole_words() -> None:
     document = {"a": ["Bearer ACCESS_TOKEN", "NEW_ACCESS_TOKEN", "ERROR_CODE", 1, None], "CODE": "CODE"}
     assert filled(document, values) == {"a": ["Bearer a/1", "n", "ERROR_CODE", 1, None], "CODE": "c"}
     assert filled_url("https://a.example/ACCESS_TOKEN", values) == "https://a.example/a%2F1"
+
+
+def test_moments_are_told_from_now_in_the_provider_s_own_way() -> None:
+    now = datetime(2026, 11, 25, 12, 0, 0, 500_000, tzinfo=UTC)
+    told = {"X": ["now+30", "now+30ms", "now+30iso", "now+30date", "now", "later now+30"]}
+    assert timed(told, now) == {
+        "X": [
+            "1795608030",
+            "1795608030500",
+            "2026-11-25T12:00:30.500000+00:00",
+            "Wed, 25 Nov 2026 12:00:30 GMT",
+            "now",
+            "later now+30",
+        ]
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,14 @@ class Visit:
             is_told = "REFRESH_TOKEN" in json.dumps(self.replies["token"]["reply"].get("body"))
             pair["refresh_token"] = self.values["REFRESH_TOKEN" if is_told else "ACCESS_TOKEN"]
         return pair
+
+    def playing(self, provider: Provider) -> Visit:
+        """The same connection under a changed entry, for checks that only look."""
+        other = copy.copy(self)
+        other.provider, other.values = provider, dict(self.values)
+        # A commit is what makes the platform look at its rows, and so at the entry, again.
+        Integration.objects.filter(pk=self.integration.pk).update(provider_id=provider.id)
+        return other
 
     # -- scripting -----------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from integrations.tokens import AccessToken
 from proxy import credentials, retries
 from proxy.closed import closed_paths
 from sealing import Secret
+from tests.integrations.contract_set.placeholders import timed
 from tests.integrations.contract_set.replies import FILE, FOLDER, findings_in
 from tests.integrations.providers import draft_replies
 from tests.integrations.providers.draft_replies import TODO, Document
@@ -94,7 +95,9 @@ class Draft:
         self.secrets = {secret.name: secret.example for secret in provider.connection_secrets}
         known = [scope.name for scope in provider.scopes if scope.kind not in ("internal", "app-token")]
         mandatory = provider.oauth.scope.mandatory
-        self.scopes = [name for name in known if name not in mandatory][:2]
+        free = [name for name in known if name not in mandatory]
+        self.scopes = free[:2]
+        self.optional_scopes = free[2:4] if provider.oauth.scope.optional_parameter else []
         self.values = {**self.config, **self.connection}
         self.sent = Sent(provider)
         oauth = provider.oauth
@@ -115,6 +118,8 @@ class Draft:
         found |= {name: value for name, value in given.items() if value}
         if self.is_oauth2:
             found["scopes"] = self.scopes
+            if self.optional_scopes:
+                found["optional_scopes"] = self.optional_scopes
             found |= self._grant()
         probes, identity = self._identity()
         found["identity"] = probes
@@ -136,11 +141,12 @@ class Draft:
 
     def _grant(self) -> Document:
         oauth = self.provider.oauth
-        requested = [*self.scopes, *(name for name in oauth.scope.mandatory if name not in self.scopes)]
+        requested = [*self.scopes, *oauth.scope.mandatory]
         found: Document = {}
         if self.provider.auth_kind == "oauth2_code":
             found |= self._authorize(requested)
             found |= self._callback()
+        requested += self.optional_scopes
         body = draft_replies.token_body(oauth, scopes=requested, values=self.values)
         steps = [body] * (1 + len(oauth.exchange_chain))
         request, *further = self._token_requests(steps, requested)
@@ -155,7 +161,8 @@ class Draft:
                     self.provider, client=self.client, refresh_token=kept, values=self.values
                 )
             found["refresh"] = {"request": self.sent.last, "reply": _reply(renewed)}
-        found["lifetimes"] = {"access_token": oauth.lifetimes.access_token_seconds}
+        seconds = oauth.lifetimes.access_token_seconds
+        found["lifetimes"] = {"access_token": None if seconds is None else seconds - 1}
         captures = (*oauth.callback_captures, *oauth.token_captures)
         if captures:
             found["captured"] = {rule.store_as: self.values[rule.store_as] for rule in captures}
@@ -169,6 +176,7 @@ class Draft:
             client=ClientCredentials(integration=integration, client_id="CLIENT_ID"),
             redirect_uri="REDIRECT_URI",
             scopes=requested,
+            optional_scopes=self.optional_scopes,
             connection_config=self.connection,
         )
         verifier = None if self.provider.oauth.pkce == "forbidden" else "v" * 43
@@ -204,9 +212,11 @@ class Draft:
         if oauth.callback_hmac:
             found["callback_signature"] = oauth.callback_hmac
         refused = [
-            {**told, rule.parameter: "evil.example"}
+            {**told, rule.parameter: host}
             for rule in oauth.callback_captures
             if rule.takes == "host"
+            for host in ("evil.example", *(f"evil{suffix}" for suffix in rule.allowed_host_suffixes))
+            if rule.equals or host == "evil.example"
         ]
         if oauth.issuer:
             refused.append({**told, "iss": "https://evil.example"})
@@ -325,16 +335,10 @@ class Draft:
 
     def _wait(self, reply: Document) -> float | str | None:
         api, now = self.provider.api, timezone.now()
-        fields = [
-            (name.encode(), moment(value, int(now.timestamp())).encode())
-            for name, value in reply.get("headers", {}).items()
-        ]
-        wait = retries.told_wait(api, reply["status"], fields, reply.get("body"), now=now)
+        headers, body = timed(reply.get("headers", {}), now), timed(reply.get("body"), now)
+        fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+        wait = retries.told_wait(api, reply["status"], fields, body, now=now)
         return "lasting" if wait == retries.LASTING else wait if wait is None else int(wait)
-
-
-def moment(value: str, now: int) -> str:
-    return str(now + int(value[4:])) if value.startswith("now+") else value
 
 
 def _reply(body: Any) -> Document:

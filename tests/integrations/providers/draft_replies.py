@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -67,7 +68,8 @@ def token_body(oauth: OAuth, *, scopes: list[str], values: Mapping[str, str], pr
     put(body, paths.token_type, "Bearer")
     seconds = lifetimes.access_token_seconds
     if seconds is not None:
-        put(body, paths.expires_in, seconds * (1000 if oauth.expires_in_unit == "ms" else 1))
+        # One second less than the entry says, to tell what was read from what was assumed.
+        put(body, paths.expires_in, (seconds - 1) * (1000 if oauth.expires_in_unit == "ms" else 1))
     if oauth.expects_refresh_token and oauth.renews_with == "refresh_token":
         if not prefix or oauth.rotates_refresh_token is not False:
             put(body, paths.refresh_token, f"{prefix}REFRESH_TOKEN")
@@ -114,9 +116,9 @@ def errors(provider: Provider) -> Iterator[Document]:
         (401, put({}, oauth.token_paths.error, "invalid_client")),
         (503, {"message": "try again later"}),
     ]
-    wanted[:0] = [_error_for(oauth, rule) for rule in oauth.verdicts]
+    wanted[:0] = [error_for(oauth, rule) for rule in oauth.verdicts]
     for status, body in (each for at, each in enumerate(wanted) if each not in wanted[:at]):
-        found = _judged(oauth, status, body)
+        found = judged(oauth, status, body)
         reply = {"call": call, "label": "constructed", "status": status, "body": body}
         reply["verdict"] = str(found.verdict)
         if found.reason:
@@ -124,7 +126,8 @@ def errors(provider: Provider) -> Iterator[Document]:
         yield reply
 
 
-def _error_for(oauth: OAuth, rule: VerdictRule) -> tuple[int, Document]:
+def error_for(oauth: OAuth, rule: VerdictRule) -> tuple[int, Document]:
+    """Status and body of a failed token call that a rule is for."""
     paths = oauth.token_paths
     body: Document = {}
     if rule.errors:
@@ -139,9 +142,8 @@ def _error_for(oauth: OAuth, rule: VerdictRule) -> tuple[int, Document]:
     return (rule.statuses or (400,))[0], body
 
 
-def _judged(oauth: OAuth, status: int, body: Document) -> Judgement:
-    import json
-
+def judged(oauth: OAuth, status: int, body: Document) -> Judgement:
+    """What an entry's rules and the standard's words make of it. Raises ValueError when it is no error."""
     try:
         parse_token_response(
             status,
@@ -167,8 +169,8 @@ def expired(provider: Provider) -> Iterator[Document]:
 
 
 _THIRTY = {
-    "s": "30", "auto": "30", "ms": "30000", "epoch_s": "now+30", "duration": "30s",
-    "http_date": TODO, "iso8601": TODO, "epoch_ms": TODO,
+    "s": "30", "auto": "30", "ms": "30000", "duration": "30s",
+    "epoch_s": "now+30", "epoch_ms": "now+30ms", "http_date": "now+30date", "iso8601": "now+30iso",
 }  # fmt: skip
 
 
@@ -192,8 +194,7 @@ def limited(provider: Provider) -> Iterator[Document]:
             if window.interval:
                 told[window.interval] = "30000" if window.interval_unit == "ms" else "30"
             status = rules.statuses[0] if rules and rules.statuses else 429
-            if TODO not in told.values():
-                yield {"label": "constructed", "status": status, "headers": told}
+            yield {"label": "constructed", "status": status, "headers": told}
     for body_rule in rules.body_rules if rules else ():
         body = put({}, body_rule.path, body_rule.values[0])
         yield {"label": "constructed", "status": (body_rule.statuses or statuses)[0], "body": body}

@@ -1,0 +1,51 @@
+"""Whether the set notices what is wrong with a mutant."""
+
+from __future__ import annotations
+
+from integrations.catalogue import Provider
+from tests.integrations.contract_set.checks import CHECKS, DEFECTS
+from tests.integrations.contract_set.mutants import Mutant
+from tests.integrations.contract_set.replies import Replies
+from tests.integrations.contract_set.stage import Stage
+from tests.integrations.contract_set.visit import Visit
+
+#: they leave a connection as it was, so that one may serve for many mutants
+_LOOKING = frozenset({"hosts", "closed", "placement", "limits", "errors"})
+
+
+class Judge:
+    """For one entry, whose own checks all have to pass."""
+
+    def __init__(self, stage: Stage, provider: Provider, replies: Replies) -> None:
+        self._stage = stage
+        self._provider = provider
+        self._replies = replies
+        self._base = Visit(stage, provider, replies)
+
+    def noticed_by(self, mutant: Mutant) -> str | None:
+        """The name of the check that fails for the mutant, None when none does."""
+        names = [name for name in mutant.first if name in self._checks()]
+        if set(names) <= _LOOKING:
+            self._base.connected()
+            found = self._failing(self._base.playing(mutant.provider), names)
+            if found is not None:
+                return found
+        names += [name for name in self._checks() if name not in names]
+        return self._failing(Visit(self._stage, mutant.provider, self._replies), names)
+
+    def failing_of_the_entry(self) -> str | None:
+        """The check that the entry itself does not pass, None when all is well."""
+        return self._failing(Visit(self._stage, self._provider, self._replies), self._checks())
+
+    def _checks(self) -> list[str]:
+        """Those that the entry has to pass; a defect of the platform keeps one from telling anything."""
+        kind, own = self._provider.auth_kind, self._provider.id
+        return [name for name, check in CHECKS.items() if kind in check.kinds and (own, name) not in DEFECTS]
+
+    def _failing(self, visit: Visit, names: list[str]) -> str | None:
+        for name in names:
+            try:
+                CHECKS[name].run(visit)
+            except Exception:  # whatever a mistake leads to, a test of it fails
+                return name
+        return None
