@@ -148,6 +148,9 @@ class Ticket:
         """The call is about to be sent once more, after answered() or failed(). Raises Problem (circuit_open)."""
         circuits = self._limits.circuits
         if not circuits.is_quiet:
+            if self._probed and not self._has_told:
+                # A probe that the caller's own time-out ended told nothing: its next try is not in its way.
+                circuits.give_up(self._probed)
             self.require_closed_circuits()
             self._probed = circuits.begin(self._way)
             self._has_told = False

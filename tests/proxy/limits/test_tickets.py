@@ -95,6 +95,19 @@ async def test_a_call_is_not_sent_once_more_into_a_circuit_that_opened_meanwhile
     assert limits.open_circuits() == []
 
 
+async def test_a_probe_that_told_nothing_does_not_refuse_its_own_next_try(monkeypatch: Any) -> None:
+    """As when the caller's short time-out ended it."""
+    monkeypatch.setattr(circuits_module, "time", clock := Clock())
+    limits = Limits()
+    for _ in range(UNANSWERED_IN_ROW):
+        entered(limits, "hubspot").answered(504, [])
+    clock.now += OPEN_SECONDS
+    probe = entered(limits, "hubspot")
+    probe.tries_again()
+    probe.answered(200, [])
+    assert limits.open_circuits() == []
+
+
 async def test_calls_that_wait_for_a_budget_do_not_all_begin_when_it_is_over_but_each_looks_again() -> None:
     limits, began = Limits(), list[str]()
     limits.budgets.block(Scope("app:account"), 0.05)
