@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -103,6 +103,33 @@ def refresh(
         raise unsendable(error) from error
     secrets = (client.client_secret, refresh_token)
     return _send(provider, request, known_secrets=secrets, may_keep_connection=True)
+
+
+def fetch_client_token(
+    provider: Provider, *, client: ClientAuthentication, scopes: Sequence[str], values: Mapping[str, str]
+) -> TokenResponse:
+    """RFC 6749 section 4.4: a token of the client itself. A refresh token has no place in it (section 4.4.3).
+
+    Raises ProviderError.
+    """
+    oauth = provider.oauth
+    known = _with_client(values, client)
+    try:
+        request = token_request.client_credentials_request(
+            catalogue.render_url(provider, oauth.token_endpoint, values),
+            client=client,
+            scopes=scopes if oauth.scope.is_sent else (),
+            scope_separator=oauth.scope.separator,
+            body_format=oauth.token_body_format,
+            extra_params=catalogue.render_all(oauth.token_params, known),
+            extra_headers=catalogue.render_all(oauth.token_headers, known),
+            parameter_names=oauth.token_parameter_names,
+            method=oauth.token_method,
+        )
+    except UnsendableRequest as error:
+        raise unsendable(error) from error
+    response = _send(provider, request, known_secrets=(client.client_secret,), may_keep_connection=True)
+    return replace(response, refresh_token=None)
 
 
 def _with_client(values: Mapping[str, str], client: ClientAuthentication) -> dict[str, str]:

@@ -11,17 +11,41 @@ from integrations import catalogue
 from integrations.catalogue import IdentityProbe, Provider
 from integrations.errors import ProviderError, ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth.token_request import ClientAuthentication, TokenRequest
-from integrations.provider_calls.transport import Reply, api_credential, send, send_request
+from integrations.provider_calls.placement import placed
+from integrations.provider_calls.transport import Reply, send, send_request
+
+#: of one grant; a person who may choose among more finds none of them on a page
+MOST_ACCOUNTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One of several accounts that a grant covers; extras are those that tell them apart in calls."""
+
+    account_id: str
+    name: str
+    url: str
+    extras: Mapping[str, str]
 
 
 @dataclass(slots=True)
 class Identity:
-    """The provider's own account: id, name and URL for people, and extras that templates may use."""
+    """The provider's own account: id, name and URL for people, and extras that templates may use.
+
+    accounts: all that the grant covers, where they are several and none was connected before; the other members
+    are then those of the first.
+    """
 
     account_id: str = ""
     name: str = ""
     url: str = ""
     extras: dict[str, str] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
+
+    def of(self, account: Account) -> Identity:
+        """The same, of another of the accounts."""
+        extras = {**self.extras, **account.extras}
+        return Identity(account.account_id, account.name, account.url, extras)
 
 
 def identify(
@@ -31,12 +55,14 @@ def identify(
     tokens: Mapping[str, str],
     values: Mapping[str, str],
     bound_to: str = "",
+    proves_credential: bool = False,
 ) -> Identity:
     """Ask every probe of the provider; the first one that tells a thing wins.
 
     bound_to: the account that the connection has already, chosen where a grant covers several (Xero,
-    Atlassian, Procore). A probe that is optional in the entry may fail without harm. Raises ProviderError, and
-    catalogue.TemplateError when a value that an address needs is missing.
+    Atlassian, Procore). A probe that is optional in the entry may fail without harm. proves_credential: the
+    credential was typed a moment ago, and is wrong when any probe is answered with 401 (RFC 9110 section 15.5.2).
+    Raises ProviderError, and catalogue.TemplateError when a value that an address needs is missing.
     """
     identity = Identity()
     for probe in provider.identity:
@@ -44,8 +70,10 @@ def identify(
             known = {**values, **identity.extras}
             answer = _ask(provider, probe, client=client, tokens=tokens, values=known)
             document = _chosen_item(probe, answer, bound_to=bound_to)
-        except ProviderError:
-            if probe.is_optional:
+            if probe.items is not None and not bound_to:
+                identity.accounts = _accounts(probe, answer, values)
+        except ProviderError as error:
+            if probe.is_optional and not (proves_credential and error.status == 401):
                 continue
             raise
         _merge(identity, probe, document, values)
@@ -68,7 +96,16 @@ def _ask(
         **{k: catalogue.render(v, values) for k, v in probe.headers.items()},
     }
     if probe.auth in {"bearer", "api"}:
-        reply = _as_the_customer(provider, probe, url, headers, tokens)
+        url, headers = placed(
+            provider,
+            probe.method,
+            url,
+            headers=headers,
+            client=client,
+            access_token=tokens.get("access_token", ""),
+            is_bearer=probe.auth == "bearer",
+        )
+        reply = send(probe.method, url, headers=headers)
     else:
         reply = send_request(_as_the_client(probe, url, headers, client, tokens, values))
     _require_success(reply)
@@ -76,17 +113,11 @@ def _ask(
     for path, expected in probe.must.items():
         if catalogue.as_text(catalogue.lookup(document, path)) != expected:
             raise ProviderReplyUnreadable(
-                "The provider does not know this grant.", evidence=f"{path} is not {expected}"
+                "The provider does not know this grant.",
+                evidence=f"{path} is not {expected}",
+                status=reply.status,
             )
     return document
-
-
-def _as_the_customer(
-    provider: Provider, probe: IdentityProbe, url: str, headers: dict[str, str], tokens: Mapping[str, str]
-) -> Reply:
-    access_token = tokens.get("access_token", "")
-    credential = api_credential(provider, access_token, is_bearer=probe.auth == "bearer")
-    return send(probe.method, url, headers={**headers, **credential})
 
 
 def _as_the_client(
@@ -136,6 +167,17 @@ def _chosen_item(probe: IdentityProbe, document: Any, *, bound_to: str) -> Any:
         )
     known = (item for item in items if bound_to and _text(item, probe.account_id) == bound_to)
     return next(known, items[0])
+
+
+def _accounts(probe: IdentityProbe, answer: Any, values: Mapping[str, str]) -> tuple[Account, ...]:
+    """The accounts that are listed, each once; none where there is nothing to choose."""
+    found: dict[str, Account] = {}
+    for item in catalogue.lookup(answer, probe.items or "$")[:MOST_ACCOUNTS]:
+        each = Identity()
+        _merge(each, probe, item, values)
+        if each.account_id:
+            found.setdefault(each.account_id, Account(each.account_id, each.name, each.url, each.extras))
+    return tuple(found.values()) if len(found) > 1 else ()
 
 
 def _merge(identity: Identity, probe: IdentityProbe, document: Any, values: Mapping[str, str]) -> None:

@@ -10,9 +10,11 @@ from urllib.parse import quote, urlencode
 from integrations import catalogue
 from integrations.catalogue import Provider, Revocation
 from integrations.errors import ProviderRefused, ProviderUnavailable
+from integrations.oauth.oauth1 import TokenPair
 from integrations.oauth.token_request import CONTENT_TYPES, ClientAuthentication
 from integrations.oauth.verdicts import Verdict
-from integrations.provider_calls.transport import SIDE_LIMITS, Reply, api_credential, send
+from integrations.provider_calls.placement import placed
+from integrations.provider_calls.transport import SIDE_LIMITS, Reply, send
 
 #: a token stands here while the URL template is filled, since templates never see secrets
 _TOKEN_PLACE = "patchbay-token"  # noqa: S105 (a placeholder)
@@ -81,18 +83,20 @@ def _ask(
     values: Mapping[str, str],
 ) -> Reply:
     token = tokens[kind]
+    if provider.auth_kind == "oauth1":
+        token = TokenPair.of(token).token
     has_token_in_path = "{token}" in rules.url
     url = catalogue.render_url(provider, rules.url.replace("{token}", _TOKEN_PLACE), values)
     url = url.replace(_TOKEN_PLACE, quote(token, safe=""))
     parameters = {} if has_token_in_path else _parameters(rules, kind, token, client, values)
-    headers = {**rules.headers, **_credential(provider, rules, client, tokens)}
-    body = b""
+    headers, body = dict(rules.headers), b""
     if rules.method == "GET" and parameters:
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
     elif parameters:
         headers["Content-Type"] = CONTENT_TYPES[rules.body_format]
         text = json.dumps(parameters) if rules.body_format == "json" else urlencode(parameters)
         body = text.encode("ascii")
+    url, headers = _with_credential(provider, rules, client, tokens, url=url, headers=headers, body=body)
     return send(rules.method, url, headers=headers, body=body, limits=SIDE_LIMITS)
 
 
@@ -109,17 +113,33 @@ def _parameters(
     return parameters
 
 
-def _credential(
-    provider: Provider, rules: Revocation, client: ClientAuthentication, tokens: Mapping[str, str]
-) -> dict[str, str]:
-    """The header field that authenticates the call, if one does."""
+def _with_credential(
+    provider: Provider,
+    rules: Revocation,
+    client: ClientAuthentication,
+    tokens: Mapping[str, str],
+    *,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+) -> tuple[str, dict[str, str]]:
+    """The call with what authenticates it, if anything does."""
     if rules.auth == "client_secret_basic":
         basic = ClientAuthentication(
             client_id=client.client_id,
             client_secret=client.client_secret,
             basic_encoding=client.basic_encoding,
         )
-        return {"Authorization": basic.authorization_field() or ""}
+        return url, {**headers, "Authorization": basic.authorization_field() or ""}
     if rules.auth in {"bearer", "api"} and "access_token" in tokens:
-        return api_credential(provider, tokens["access_token"], is_bearer=rules.auth == "bearer")
-    return {}
+        return placed(
+            provider,
+            rules.method,
+            url,
+            headers=headers,
+            client=client,
+            access_token=tokens["access_token"],
+            form=body,
+            is_bearer=rules.auth == "bearer",
+        )
+    return url, headers

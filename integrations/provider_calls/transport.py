@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from requests_oauthlib import OAuth2Session
+from requests_oauthlib import OAuth1Session, OAuth2Session
 
 from egress import errors as egress_errors
 from egress import sync
-from integrations.catalogue import Provider
 from integrations.errors import ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth.token_request import TokenRequest
 
@@ -95,18 +94,19 @@ def send(
     headers: Mapping[str, str],
     body: bytes = b"",
     limits: sync.Limits = SIDE_LIMITS,
-    session: OAuth2Session | None = None,
+    session: OAuth1Session | OAuth2Session | None = None,
 ) -> Reply:
     """Send one request as it is given, in a session of its own unless one is given, whose limits then hold.
+
+    The credential that an OAuth2Session may hold is never added; an OAuth1Session signs.
 
     Raises ProviderUnavailable and ProviderReplyUnreadable.
     """
     with ExitStack() as stack:
         used = session or stack.enter_context(sync.harden(OAuth2Session(), limits=limits))
+        options = {"withhold_token": True} if isinstance(used, OAuth2Session) else {}
         try:
-            response = sync.request(
-                used, method, url, data=body or None, headers=dict(headers), withhold_token=True
-            )
+            response = sync.request(used, method, url, data=body or None, headers=dict(headers), **options)
         except egress_errors.EgressError as error:
             raise _failure(error) from error
     headers = response.headers
@@ -130,14 +130,6 @@ def _retry_after(value: str) -> timedelta | None:
             return None
         wait = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)
     return wait if wait > timedelta() else None
-
-
-def api_credential(provider: Provider, access_token: str, *, is_bearer: bool = False) -> dict[str, str]:
-    """The header field that carries an access token: as the provider's API wants it, or as a bearer token."""
-    placement = provider.api.credential
-    if not is_bearer and placement.kind == "header":
-        return {placement.name: f"{placement.prefix}{access_token}"}
-    return {"Authorization": f"Bearer {access_token}"}
 
 
 def _failure(error: egress_errors.EgressError) -> ProviderUnavailable | ProviderReplyUnreadable:

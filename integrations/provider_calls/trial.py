@@ -10,7 +10,8 @@ from integrations.errors import ProviderError, ProviderRefused, ProviderUnavaila
 from integrations.oauth.errors import TokenEndpointError
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.verdicts import Verdict
-from integrations.provider_calls.grants import exchange_code
+from integrations.provider_calls.grants import exchange_code, fetch_client_token
+from integrations.provider_calls.oauth1 import fetch_request_token
 
 #: not a code of any provider: the answer tells which of the other values it looked at first
 _NO_CODE = "patchbay-credential-check"
@@ -33,6 +34,12 @@ def try_credentials(
 ) -> Trial:
     """Ask the token endpoint. Providers look at the client before the code, so a refused code is good news."""
     try:
+        if provider.auth_kind == "oauth1":
+            fetch_request_token(provider, client=client, callback=redirect_uri, values=values)
+            return _accepted(provider)
+        if provider.auth_kind == "oauth2_client_credentials":
+            fetch_client_token(provider, client=client, scopes=provider.oauth.scope.mandatory, values=values)
+            return _accepted(provider)
         exchange_code(
             provider,
             client=client,
@@ -52,6 +59,11 @@ def try_credentials(
     return Trial(False, None, f"{provider.display_name} accepted a code that cannot exist.")
 
 
+def _accepted(provider: Provider) -> Trial:
+    name = provider.display_name
+    return Trial(True, None, f"{name} accepts the Client ID and the Client Secret.")
+
+
 def _judge(provider: Provider, error: ProviderRefused) -> Trial:
     name = provider.display_name
     words = _words(error)
@@ -67,8 +79,10 @@ def _judge(provider: Provider, error: ProviderRefused) -> Trial:
                 True, "client_secret", f"{name} knows the Client ID, and the Client Secret is wrong."
             )
         return Trial(True, "client_secret", f"{name} refuses the Client ID or the Client Secret.")
+    if provider.auth_kind == "oauth1" and error.status == 401:
+        return Trial(True, "client_secret", f"{name} refuses the Client ID or the Client Secret.")
     if error.error == "invalid_grant" or "code" in words:
-        return Trial(True, None, f"{name} accepts the Client ID and the Client Secret.")
+        return _accepted(provider)
     return Trial(False, None, f"{name} gave an answer that tells nothing: {error.evidence}")
 
 
