@@ -44,7 +44,8 @@ def run_pytest(*arguments: str, env: dict[str, str] | None = None) -> int:
 
 
 def workers() -> list[str]:
-    return ["-n", str(max(2, os.cpu_count() or 2)), "--dist", "loadgroup"]
+    """One more than there are cores: many tests wait for processes, time-outs and links that run out."""
+    return ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
 
 
 def main() -> int:
