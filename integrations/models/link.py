@@ -70,6 +70,7 @@ class ConnectLink(models.Model):
 class Outcome(models.TextChoices):
     STARTED = "started"
     EXCHANGING = "exchanging"
+    CHOOSING = "choosing"
     CONNECTED = "connected"
     DENIED = "denied"
     FAILED = "failed"
@@ -94,6 +95,11 @@ class AuthorizationAttempt(models.Model):
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.STARTED)
     outcome_reason = models.CharField(max_length=64, blank=True)
     outcome_detail = models.CharField(max_length=500, blank=True)
+    choice = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="While the customer chooses among several accounts: the accounts, and the version of the tokens.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
