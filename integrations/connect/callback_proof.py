@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from integrations import catalogue, tokens
 from integrations.catalogue import InvalidConnectionField, MissingValue
+from integrations.connect.granted import config_of
 from integrations.errors import ConnectFailed
 from integrations.models import AuthorizationAttempt
 from integrations.oauth.callback import Callback, check_issuer, parse_callback
@@ -20,7 +21,7 @@ def check_sender(attempt: AuthorizationAttempt, answer: Callback) -> None:
     provider = attempt.client.integration.provider
     if provider.oauth.issuer is None:
         return
-    config = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    config = config_of(attempt)
     issuer = catalogue.render_url(provider, provider.oauth.issuer, config)
     is_promised = provider.oauth.authorization_response_iss_parameter_supported
     try:
@@ -42,7 +43,7 @@ def _captured(attempt: AuthorizationAttempt, query_string: str) -> dict[str, str
     """Unknown parameters are dropped; hosts are checked against the provider's list (CAL-16)."""
     rules = attempt.client.integration.provider.oauth.callback_captures
     answer = parse_callback(query_string, captures=[rule.parameter for rule in rules])
-    config = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    config = config_of(attempt)
     values = {}
     for rule in rules:
         raw = answer.captured.get(rule.parameter)
