@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
-from integrations.connect import completion
+from integrations.connect import completion, consented
 from integrations.errors import CallbackRefused
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink
 from integrations.models.link import Outcome
@@ -79,7 +80,9 @@ def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finis
     if is_repeat:
         attempt = _outcome_of_the_first(attempt)
     else:
-        completion.complete(attempt, answer=answer, query_string=query_string)
+        completion.complete(
+            attempt, partial(consented.obtain, attempt, answer=answer, query_string=query_string)
+        )
         attempt.refresh_from_db()
     return _finished(attempt, is_repeat=is_repeat)
 

@@ -1,9 +1,8 @@
-"""From a claimed attempt to its outcome: exchange the code, learn the account, store all of it or nothing."""
+"""From a claimed attempt to its outcome: what was granted is stored, all of it or nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -12,57 +11,32 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models.event import EventType
-from integrations import catalogue, provider_calls, states, tokens
-from integrations.catalogue import InvalidConnectionField, Provider, TemplateError
-from integrations.connect import callback_proof
+from integrations import provider_calls, states, tokens
+from integrations.catalogue import Provider, TemplateError
+from integrations.connect.consented import DETAIL_CHARACTERS
+from integrations.connect.granted import Granted, config_of
 from integrations.connections import shared_grants
 from integrations.connections.identity import identity_columns
-from integrations.errors import (
-    ConnectFailed,
-    ProviderError,
-    ProviderRefused,
-    ProviderReplyUnreadable,
-    ProviderUnavailable,
-)
+from integrations.errors import ConnectFailed, ProviderError
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, Integration
 from integrations.models.connection import Status
 from integrations.models.link import Outcome
-from integrations.oauth.callback import Callback
-from integrations.oauth.masking import mask_secrets
-from integrations.oauth.token_response import TokenResponse
-from integrations.oauth.verdicts import Verdict
-from integrations.provider_calls import Identity
 from integrations.tokens.refresh import load
 from sealing import UnreadableSecret
 
 log = structlog.get_logger(__name__)
-#: error codes by which providers tell that the customer said no (RFC 6749 section 4.1.2.1, and what is seen)
-_DENIALS = frozenset({"access_denied", "user_denied", "consent_denied", "user_cancelled", "login_cancelled"})
-_DETAIL_CHARACTERS = 500
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Granted:
-    """What the provider gave: tokens, values beside them, and the account if it could be read."""
+def complete(attempt: AuthorizationAttempt, obtain: Callable[[], Granted]) -> None:
+    """Bring a claimed attempt to its outcome; never raises what a provider or a caller can cause.
 
-    response: TokenResponse
-    captured: dict[str, str]
-    identity: Identity | None
-    identity_evidence: str
-
-
-def complete(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str) -> None:
-    """Bring a claimed attempt to its outcome; never raises what a provider or a caller can cause."""
+    obtain asks the provider, and may raise ConnectFailed, TemplateError and UnreadableSecret.
+    """
     try:
-        callback_proof.check_sender(attempt, answer)
-        if answer.error:
-            _told_error(attempt, answer)
-            return
-        values = callback_proof.prove(attempt, answer=answer, query_string=query_string)
-        granted = _exchange(attempt, code=answer.code or "", values=values)
-        _store(attempt, granted)
+        _store(attempt, obtain())
     except ConnectFailed as error:
-        _end(attempt, Outcome.FAILED, reason=error.reason, detail=str(error))
+        outcome = Outcome.DENIED if error.reason == "denied" else Outcome.FAILED
+        _end(attempt, outcome, reason=error.reason, detail=str(error))
     except TemplateError as error:
         # A value that the provider's addresses need did not come (QuickBooks: realmId, Pipedrive: api_domain).
         _end(attempt, Outcome.FAILED, reason="bad_response", detail=str(error))
@@ -74,77 +48,7 @@ def complete(attempt: AuthorizationAttempt, *, answer: Callback, query_string: s
         _end(attempt, Outcome.FAILED, reason="stored_failed")
 
 
-def _told_error(attempt: AuthorizationAttempt, answer: Callback) -> None:
-    error = answer.error or ""
-    is_denial = error in _DENIALS
-    detail = (
-        "" if is_denial else mask_secrets(answer.error_description or error, max_length=_DETAIL_CHARACTERS)
-    )
-    _end(
-        attempt,
-        Outcome.DENIED if is_denial else Outcome.FAILED,
-        reason="denied" if is_denial else "error",
-        detail=detail,
-    )
-
-
-def _exchange(attempt: AuthorizationAttempt, *, code: str, values: dict[str, str]) -> _Granted:
-    """The token call in the callback request itself, then the account. Raises ConnectFailed."""
-    config = {**attempt.link.integration.connection_config, **attempt.connection_config, **values}
-    try:
-        response = tokens.exchange(attempt, code=code, values=config)
-    except ProviderError as error:
-        raise _failed(error) from error
-    provider = attempt.client.integration.provider
-    try:
-        captured = {**values, **_captures(provider, response, config)}
-    except InvalidConnectionField as error:
-        raise ConnectFailed("bad_parameter", f"{error.field} {error.reason}") from error
-    try:
-        identity = _identify(attempt, response, {**config, **captured})
-    except ProviderError as error:
-        log.warning(
-            "account look-up failed after connecting", attempt=str(attempt.pk), evidence=error.evidence
-        )
-        return _Granted(response, captured, None, error.evidence)
-    return _Granted(response, captured, identity, "")
-
-
-def _failed(error: ProviderError) -> ConnectFailed:
-    if isinstance(error, ProviderUnavailable):
-        return ConnectFailed("unavailable", "")
-    if isinstance(error, ProviderReplyUnreadable):
-        is_redirect = error.status is not None and 300 <= error.status < 400
-        return ConnectFailed("misconfigured" if is_redirect else "bad_response", "")
-    if isinstance(error, ProviderRefused) and error.verdict != Verdict.CLIENT_WRONG:
-        return ConnectFailed("rejected", error.error[:100])
-    return ConnectFailed("misconfigured", "")
-
-
-def _captures(provider: Provider, response: TokenResponse, config: Mapping[str, str]) -> dict[str, str]:
-    """Values beside the tokens that the entry asks to keep, checked (CAL-16)."""
-    kept = {}
-    for rule in provider.oauth.token_captures:
-        value = response.members.at(rule.path)
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            kept[rule.store_as] = catalogue.captured(rule, str(value), values=config)
-    return kept
-
-
-def _identify(attempt: AuthorizationAttempt, response: TokenResponse, values: Mapping[str, str]) -> Identity:
-    opened = {"access_token": response.access_token}
-    if response.refresh_token:
-        opened["refresh_token"] = response.refresh_token
-    return provider_calls.identify(
-        attempt.client.integration.provider,
-        client=tokens.client_authentication(attempt.client),
-        tokens=opened,
-        values=values,
-        bound_to=attempt.link.connection.provider_account_id,
-    )
-
-
-def _store(attempt: AuthorizationAttempt, granted: _Granted) -> None:
+def _store(attempt: AuthorizationAttempt, granted: Granted) -> None:
     """Tokens, link, attempt, audit and event in one transaction (CAL-18). Raises ConnectFailed, DatabaseError."""
     try:
         with transaction.atomic():
@@ -178,7 +82,7 @@ def _locked(attempt: AuthorizationAttempt) -> Connection:
     return connection
 
 
-def _check_account(connection: Connection, granted: _Granted) -> None:
+def _check_account(connection: Connection, granted: Granted) -> None:
     """A reconnect must land on the account that was connected before (CON-15)."""
     bound = connection.provider_account_id
     if not bound:
@@ -190,17 +94,17 @@ def _check_account(connection: Connection, granted: _Granted) -> None:
         raise ConnectFailed("account_mismatch", f"It was {name} before.")
 
 
-def _is_refreshable(connection: Connection, granted: _Granted) -> bool:
+def _is_refreshable(connection: Connection, granted: Granted) -> bool:
     return bool(granted.response.refresh_token) or _keeps_refresh_token(connection, granted)
 
 
-def _keeps_refresh_token(connection: Connection, granted: _Granted) -> bool:
+def _keeps_refresh_token(connection: Connection, granted: Granted) -> bool:
     """The stored refresh token stays when the same account brought no new one (TOK-19)."""
     is_same = granted.identity is not None and granted.identity.account_id == connection.provider_account_id
     return connection.refresh_token is not None and is_same and bool(connection.provider_account_id)
 
 
-def _write(connection: Connection, attempt: AuthorizationAttempt, granted: _Granted) -> None:
+def _write(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> None:
     provider = attempt.client.integration.provider
     now = timezone.now()
     columns = tokens.token_columns(
@@ -230,7 +134,7 @@ def _write(connection: Connection, attempt: AuthorizationAttempt, granted: _Gran
     )
 
 
-def _warning(provider: Provider, connection: Connection, granted: _Granted) -> tuple[str, str]:
+def _warning(provider: Provider, connection: Connection, granted: Granted) -> tuple[str, str]:
     """(reason, evidence) of what is worth telling although the connection works."""
     if provider.oauth.expects_refresh_token and not _is_refreshable(connection, granted):
         return "no_refresh_token", ""
@@ -271,7 +175,7 @@ def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", d
         AuthorizationAttempt.objects.filter(pk=attempt.pk).update(
             outcome=outcome,
             outcome_reason=reason,
-            outcome_detail=detail[:_DETAIL_CHARACTERS],
+            outcome_detail=detail[:DETAIL_CHARACTERS],
             finished_at=now,
             code_verifier=None,
         )
@@ -289,11 +193,13 @@ def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", d
         )
 
 
-def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
+def _give_back(attempt: AuthorizationAttempt, granted: Granted) -> None:
     """Best effort: tokens that were granted and are not kept are ended at the provider (CAL-11).
 
     Not where that would, or might, end other connections to the same account too.
     """
+    if not granted.is_ours_to_end:
+        return
     provider = attempt.client.integration.provider
     opened = {"access_token": granted.response.access_token}
     if granted.response.refresh_token:
@@ -306,11 +212,7 @@ def _give_back(attempt: AuthorizationAttempt, granted: _Granted) -> None:
             provider,
             client=tokens.client_authentication(attempt.client),
             tokens=opened,
-            values={
-                **attempt.link.integration.connection_config,
-                **attempt.connection_config,
-                **granted.captured,
-            },
+            values={**config_of(attempt), **granted.captured},
         )
     except (ProviderError, UnreadableSecret, TemplateError) as error:
         log.warning("unused tokens could not be revoked", attempt=str(attempt.pk), error=type(error).__name__)
