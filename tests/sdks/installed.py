@@ -17,18 +17,18 @@ HERE = Path(__file__).parent
 INSTALL_SECONDS = 600
 
 
-def node_modules() -> Path:
-    """The folder of node_modules for tests/sdks/node/package-lock.json. Fails the test where npm cannot be had."""
+def node_modules(lock_folder: Path = HERE / "node") -> Path:
+    """The folder of node_modules for a folder with a package-lock.json. Fails the test where npm cannot be had."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.fail("node and npm are not installed (Debian: apt-get install nodejs npm)", pytrace=False)
-    sources = [HERE / "node" / name for name in ("package.json", "package-lock.json")]
+    sources = [lock_folder / name for name in ("package.json", "package-lock.json")]
 
     def install(folder: Path) -> None:
         for source in sources:
             shutil.copy(source, folder)
         _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
 
-    return _cached("node", sources[1], install) / "node_modules"
+    return _cached(lock_folder.name, sources[1], install) / "node_modules"
 
 
 def python_with_msgraph() -> Path:

@@ -1,0 +1,55 @@
+"""A server's catalogue entry in the way that an operator gets it: scaffolded from its metadata, then finished."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management import call_command
+
+from integrations.catalogue import Provider, facts
+from integrations.catalogue.building import build
+from tests.servers.real import RealServer
+
+
+def scaffolded(server: RealServer, folder: Path, *, provider_id: str = "") -> dict[str, Any]:
+    """What `manage.py catalogue scaffold --issuer` makes of the server's own metadata, unfinished.
+
+    UPSTREAM_MAP must lead to the server.
+    """
+    name = provider_id or server.name
+    told = StringIO()
+    options = ("--issuer", server.issuer, "--api-url", server.origin, "--folder", str(folder))
+    call_command("catalogue", "scaffold", name, *options, stdout=told)
+    document: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    return document
+
+
+def finished(server: RealServer, folder: Path, *, provider_id: str = "", **oauth: Any) -> dict[str, Any]:
+    """The draft with every TODO replaced, written back and found valid. oauth: members to set; None takes one out."""
+    document = scaffolded(server, folder, provider_id=provider_id)
+    document["category"] = "identity"
+    document["documentation_url"] = f"{server.origin}/docs"
+    document["setup_steps"] = ["Register an app with {redirect_uri}."]
+    for field in document["credentials"].values():
+        field |= {"example": "made up", "console_location": "Apps"}
+    for scope in document.get("scopes", ()):
+        scope |= {"meaning": f"Use {scope['name']}", "group": "Account"}
+    server.finish_entry(document)
+    for member, value in oauth.items():
+        document["oauth"][member] = value
+        if value is None:
+            del document["oauth"][member]
+    document |= {"facts_unknown": [], "facts_absent": []}
+    provider = build(Provider, document)
+    document["facts_unknown"] = sorted(facts.applicable(provider) - facts.filled(provider))
+    write(document, folder)
+    call_command("catalogue", "validate", "--folder", str(folder), stdout=StringIO())
+    return document
+
+
+def write(document: dict[str, Any], folder: Path) -> None:
+    path = folder / f"{document['id']}.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")

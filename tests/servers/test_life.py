@@ -1,0 +1,169 @@
+"""A grant from its beginning to its end, at each server: what it really does, and what the platform makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.models import Connection
+from tests.servers.conftest import MakeScene
+from tests.servers.scene import Scene
+
+pytestmark = [pytest.mark.served, pytest.mark.slow]
+SERVERS = ("oidc-provider", "toolkit", "glewlwyd")
+
+
+@pytest.fixture(params=SERVERS)
+def scene(request: pytest.FixtureRequest, make_scene: MakeScene) -> Scene:
+    """The platform in front of one of the servers; a code of its client can be made to expire."""
+    client = (
+        {"client_name": "hasty"} if _is_about_expiry(request) and request.param == "oidc-provider" else {}
+    )
+    return make_scene(request.param, client=client)
+
+
+def _is_about_expiry(request: pytest.FixtureRequest) -> bool:
+    return "expired_code" in request.node.name
+
+
+def refresh(scene: Scene, connection: Connection) -> str:
+    """Ask for a refresh; what the platform answers: the status, or the problem's code."""
+    reply = scene.api("POST", f"/api/v1/connections/{connection.pk}/refresh")
+    body = reply.json()
+    return str(body["status"] if reply.ok else body["code"])
+
+
+def steal_and_replay(scene: Scene, refresh_token: str) -> int:
+    """Somebody who has an old refresh token, and the secret, uses it; the server's status."""
+    reply = scene.server.token_call(scene.app, grant_type="refresh_token", refresh_token=refresh_token)
+    return reply.status_code
+
+
+def test_a_token_that_has_expired_is_renewed_in_the_call_that_needs_it(scene: Scene) -> None:
+    connection = scene.connect()
+    assert scene.call().status_code == 200
+    before = scene.tokens_of(connection)
+    scene.let_token_expire(connection)
+
+    assert scene.call().status_code == 200
+
+    after = scene.tokens_of(connection)
+    assert after["access_token"] != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert connection.token_version == 2 and connection.status == "active"
+    assert scene.server.is_alive(scene.app, after["access_token"])
+    assert refresh(scene, connection) == "active"
+    assert scene.tokens_of(connection)["refresh_token"] != after["refresh_token"]
+    assert scene.call().status_code == 200
+
+
+def test_a_replayed_refresh_token_ends_the_family_and_the_customer_is_asked_again(scene: Scene) -> None:
+    connection = scene.connect()
+    stolen = scene.tokens_of(connection)["refresh_token"]
+    assert refresh(scene, connection) == "active"
+
+    assert steal_and_replay(scene, stolen) == 400
+
+    if scene.server.name == "glewlwyd":
+        # It answers every refused refresh with 400 and nothing else, a wrong secret among them: no word that it is
+        # the grant. Six refusals over an hour make it one.
+        assert refresh(scene, connection) == "refresh_unavailable"
+        connection.refresh_from_db()
+        assert connection.status == "active" and connection.unknown_refusals == 1
+        return
+    assert refresh(scene, connection) == "reconnect_required"
+    connection.refresh_from_db()
+    assert (connection.status, connection.status_reason) == ("reconnect_required", "revoked_at_provider")
+    told = scene.call()
+    assert told.status_code == 424
+    assert told.json()["reason"] == "revoked_at_provider"
+
+    scene.visitor.session.cookies.clear()
+    again = scene.connect()
+    assert again.pk == connection.pk and scene.call().status_code == 200
+
+
+def test_disconnecting_kills_the_token_at_the_server(scene: Scene) -> None:
+    connection = scene.connect()
+    held = scene.tokens_of(connection)
+    assert scene.server.is_alive(scene.app, held["refresh_token"])
+
+    gone = scene.api("DELETE", f"/api/v1/connections/{connection.pk}")
+
+    assert gone.status_code in (200, 202, 204), gone.text
+    assert scene.carry_out_revocation() == "confirmed"
+    assert not scene.server.is_alive(scene.app, held["refresh_token"])
+    # Glewlwyd ends the refresh token alone (RFC 7009 section 2.1 says SHOULD of the access token).
+    assert scene.server.is_alive(scene.app, held["access_token"]) == (scene.server.name == "glewlwyd")
+    assert scene.call().status_code == 404
+    assert steal_and_replay(scene, held["refresh_token"]) == 400
+
+
+def test_a_wrong_secret_at_connecting_says_that_the_operator_has_to_correct_it(scene: Scene) -> None:
+    scene.change_secret("not the secret")
+    new = scene.link()
+    page = scene.come_back(scene.server.consent(scene.visitor, scene.visitor.leave(new.url)))
+    assert 'data-outcome="failed"' in page
+    assert "does not accept this app’s settings" in page or "does not accept this app&#x27;s settings" in page
+    assert Connection.objects.get(pk=new.link.connection_id).status == "pending"
+
+    scene.change_secret(scene.app.client_secret)
+    scene.visitor.session.cookies.clear()
+    scene.connect()
+
+
+def test_a_secret_that_went_wrong_later_is_an_alarm_and_no_customers_fault(scene: Scene) -> None:
+    connection = scene.connect()
+    scene.change_secret("not the secret")
+    for _ in range(2):
+        assert refresh(scene, connection) == "refresh_unavailable"
+    connection.refresh_from_db()
+    scene.world.client.refresh_from_db()
+    assert connection.status == "active"
+    assert (scene.world.client.rejected_since is None) == (scene.server.name == "glewlwyd")
+    assert scene.call().status_code == 200, "the token lives on"
+
+    scene.change_secret(scene.app.client_secret)
+    assert scene.world.client.rejected_since is None
+    assert refresh(scene, connection) == "active"
+
+
+def test_a_customer_who_denies_reads_that_nothing_was_connected(scene: Scene) -> None:
+    new = scene.link()
+    page = scene.come_back(scene.server.deny(scene.visitor, scene.visitor.leave(new.url)))
+    assert 'data-outcome="denied"' in page, page
+    assert "Not connected" in page
+    assert Connection.objects.get(pk=new.link.connection_id).status == "pending"
+    scene.visitor.session.cookies.clear()
+    scene.connect()
+
+
+def test_an_expired_code_connects_nothing_and_the_link_can_be_used_again(scene: Scene) -> None:
+    new = scene.link()
+    back = scene.server.consent(scene.visitor, scene.visitor.leave(new.url))
+    scene.server.expire_codes()
+    page = scene.come_back(back)
+    assert 'data-outcome="failed"' in page
+    assert "did not accept the authorization" in page
+    assert Connection.objects.get(pk=new.link.connection_id).status == "pending"
+
+
+def test_a_callback_that_is_opened_twice_shows_the_same_and_spends_nothing(scene: Scene) -> None:
+    new = scene.link()
+    back = scene.server.consent(scene.visitor, scene.visitor.leave(new.url))
+    assert 'data-outcome="connected"' in scene.come_back(back)
+    assert 'data-outcome="connected"' in scene.come_back(back)
+    connection = Connection.objects.get(pk=new.link.connection_id)
+    # Each server ends a grant whose code is spent twice (RFC 6749 section 4.1.2): this one lives.
+    assert scene.server.is_alive(scene.app, scene.tokens_of(connection)["access_token"])
+    assert scene.call().status_code == 200
+
+
+def test_a_callback_in_another_browser_is_refused_and_the_code_stays_unspent(scene: Scene) -> None:
+    new = scene.link()
+    back = scene.server.consent(scene.visitor, scene.visitor.leave(new.url))
+    kept = scene.visitor.session.cookies.copy()
+    scene.visitor.session.cookies.clear()
+    reply = scene.visitor.open(back)
+    assert reply.status_code == 400 and "cookie" in reply.text
+    scene.visitor.session.cookies = kept
+    assert 'data-outcome="connected"' in scene.come_back(back)
