@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from integrations import tokens
+from integrations.oauth.token_response import parse_token_response
 from tests.integrations.contract_set.placeholders import filled
+from tests.integrations.contract_set.replies import leaves
 from tests.integrations.contract_set.sent import check_request
 from tests.integrations.contract_set.visit import Visit
 from tests.provider_server import Received
@@ -65,6 +68,7 @@ def check_stored(visit: Visit) -> None:
     assert visit.connected().warning == ""
     assert tokens.open_tokens(made) == visit.stored_pair()
     assert made.access_token_lifetime == visit.replies.lifetime_seconds
+    _check_lifetime_is_read(visit)
     assert (made.access_token_expires_at is None) == (made.access_token_lifetime is None)
     told = visit.replies.document.get("lifetimes", {})
     if "refresh_token" in told:
@@ -72,6 +76,24 @@ def check_stored(visit: Visit) -> None:
     assert sorted(made.granted_scopes) == sorted(visit.replies["granted_scopes"] or [])
     assert made.missing_scopes == [], "the reply grants what was asked for"
     assert made.captured == visit.replies.mapping("captured")
+
+
+def _check_lifetime_is_read(visit: Visit) -> None:
+    """Where the reply tells the lifetime it is taken from there: the entry's own may be the same number."""
+    seconds = visit.replies.lifetime_seconds
+    reply = visit.token_calls()[-1]["reply"]
+    told = {str(leaf) for leaf in leaves(reply.get("body"))}
+    if seconds is None or not told & {str(seconds), str(seconds * 1000)}:
+        return
+    oauth = visit.provider.oauth
+    response = parse_token_response(
+        reply["status"],
+        "application/json",
+        json.dumps(filled(reply["body"], visit.values)).encode(),
+        paths=oauth.token_paths,
+        expires_in_unit=oauth.expires_in_unit,
+    )
+    assert response.expires_in == seconds
 
 
 def check_identity(visit: Visit) -> None:

@@ -33,9 +33,11 @@ class Judge:
         names += [name for name in self._checks() if name not in names]
         return self._failing(Visit(self._stage, mutant.provider, self._replies), names)
 
-    def failing_of_the_entry(self) -> str | None:
-        """The check that the entry itself does not pass, None when all is well."""
-        return self._failing(Visit(self._stage, self._provider, self._replies), self._checks())
+    def check_the_entry(self) -> None:
+        """Raises what the check raises that the entry itself does not pass: of its mutants nothing is known then."""
+        visit = Visit(self._stage, self._provider, self._replies)
+        for name in self._checks():
+            CHECKS[name].run(visit)
 
     def _checks(self) -> list[str]:
         """Those that the entry has to pass; a defect of the platform keeps one from telling anything."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from integrations.catalogue import Provider
 from tests.integrations.providers import draft_replies
 
-T = TypeVar("T")
 Changes = Iterator[tuple[str, Any]]
 Operator = Callable[[Provider], Changes]
 GONE = object()
@@ -31,20 +30,24 @@ class Mutant(NamedTuple):
         return f"{self.provider.id}: {self.operator} at {self.where}"
 
 
-def changed(value: T, path: str, to: Any) -> T:
+def changed(provider: Provider, path: str, to: Any) -> Provider:
     """A copy with another value at a dotted path of members, list items and keys of mappings; GONE removes it."""
+    copied: Provider = _changed(provider, path, to)
+    return copied
+
+
+def _changed(holder: Any, path: str, to: Any) -> Any:
     name, _, rest = path.partition(".")
-    holder: Any = value
     if isinstance(holder, tuple):
         at = int(name)
-        new = changed(holder[at], rest, to) if rest else to
-        return (*holder[:at], *(() if new is GONE else (new,)), *holder[at + 1 :])  # type: ignore[return-value]  # a tuple again
-    if dataclasses.is_dataclass(holder):
-        new = changed(getattr(holder, name), rest, to) if rest else to
-        return dataclasses.replace(holder, **{name: new})  # type: ignore[return-value, type-var]  # the same class
+        new = _changed(holder[at], rest, to) if rest else to
+        return (*holder[:at], *(() if new is GONE else (new,)), *holder[at + 1 :])
+    if dataclasses.is_dataclass(holder) and not isinstance(holder, type):
+        new = _changed(getattr(holder, name), rest, to) if rest else to
+        return dataclasses.replace(holder, **{name: new})
     # A key may hold dots; nothing lies below it.
-    copied = {key: member for key, member in holder.items() if key != path or to is not GONE}
-    return type(holder)(copied if to is GONE else {**copied, path: to})  # type: ignore[no-any-return]
+    kept = {key: member for key, member in holder.items() if key != path or to is not GONE}
+    return type(holder)(kept if to is GONE else {**kept, path: to})
 
 
 def mutants(provider: Provider) -> Iterator[Mutant]:
@@ -318,7 +321,9 @@ def other_wait(provider: Provider) -> Changes:
             if window.reset:
                 other = "ms" if window.reset_unit != "ms" else "s"
                 yield f"api.rate_limit.headers.{at}.reset_unit", other
-    for at in range(len(api.rate_limit.body_rules)):
+    for at, body_rule in enumerate(api.rate_limit.body_rules):
+        if not (body_rule.wait_seconds or body_rule.is_lasting or body_rule.statuses):
+            continue  # it names a limit that its status tells already
         yield f"api.rate_limit.body_rules.{at}.path", "mutant"
         yield f"api.rate_limit.body_rules.{at}.values", ("mutant",)
 

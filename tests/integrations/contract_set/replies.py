@@ -99,24 +99,22 @@ def findings_in(document: Any) -> list[str]:
 
 def _contradictions(document: Document) -> Iterator[str]:
     refresh = document.get("refresh", {}).get("reply", {}).get("body")
-    if "ACCESS_TOKEN" in set(_leaves(refresh)):
+    if "ACCESS_TOKEN" in set(leaves(refresh)):
         yield "$.refresh.reply.body: holds ACCESS_TOKEN; the token that is new is NEW_ACCESS_TOKEN"
     for name in ("token", "refresh"):
         body = document.get(name, {}).get("reply", {}).get("body")
         wanted = "ACCESS_TOKEN" if name == "token" else "NEW_ACCESS_TOKEN"
-        if body is not None and not any(wanted in leaf for leaf in _leaves(body)):
+        if body is not None and not any(wanted in str(leaf) for leaf in leaves(body)):
             yield f"$.{name}.reply.body: holds no {wanted}"
     for index, probe in enumerate(document.get("identity", [])):
         if "credential" not in probe["request"] and "authorization" not in probe["request"]:
             yield f"$.identity[{index}].request: needs a credential or an authorization"
 
 
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for member in value.values():
-            yield from _leaves(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _leaves(member)
-    elif isinstance(value, str):
+def leaves(value: Any) -> Iterator[Any]:
+    """Every text, number, truth value and null in JSON data."""
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from leaves(member)
+    else:
         yield value

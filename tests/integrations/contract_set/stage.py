@@ -34,7 +34,7 @@ class Stage:
     @contextmanager
     def serving(self, provider: Provider) -> Iterator[None]:
         """The catalogue with this entry in place of the one of its id."""
-        catalogue.get(provider.id)
+        catalogue.all_providers()  # so that they are loaded
         with mock.patch.dict(registry._loaded[None], {provider.id: provider}):
             yield
 

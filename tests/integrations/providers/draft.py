@@ -161,8 +161,7 @@ class Draft:
                     self.provider, client=self.client, refresh_token=kept, values=self.values
                 )
             found["refresh"] = {"request": self.sent.last, "reply": _reply(renewed)}
-        seconds = oauth.lifetimes.access_token_seconds
-        found["lifetimes"] = {"access_token": None if seconds is None else seconds - 1}
+        found["lifetimes"] = {"access_token": oauth.lifetimes.access_token_seconds}
         captures = (*oauth.callback_captures, *oauth.token_captures)
         if captures:
             found["captured"] = {rule.store_as: self.values[rule.store_as] for rule in captures}

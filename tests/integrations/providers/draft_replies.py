@@ -68,8 +68,7 @@ def token_body(oauth: OAuth, *, scopes: list[str], values: Mapping[str, str], pr
     put(body, paths.token_type, "Bearer")
     seconds = lifetimes.access_token_seconds
     if seconds is not None:
-        # One second less than the entry says, to tell what was read from what was assumed.
-        put(body, paths.expires_in, (seconds - 1) * (1000 if oauth.expires_in_unit == "ms" else 1))
+        put(body, paths.expires_in, seconds * (1000 if oauth.expires_in_unit == "ms" else 1))
     if oauth.expects_refresh_token and oauth.renews_with == "refresh_token":
         if not prefix or oauth.rotates_refresh_token is not False:
             put(body, paths.refresh_token, f"{prefix}REFRESH_TOKEN")
