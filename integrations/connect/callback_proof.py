@@ -17,13 +17,17 @@ from sealing import Secret
 
 
 def check_sender(attempt: AuthorizationAttempt, answer: Callback) -> None:
-    """Whether the server that was asked has answered, be it with an error (RFC 9207). Raises ConnectFailed."""
+    """Whether the server that was asked has answered, be it with an error (RFC 9207). Raises ConnectFailed.
+
+    An error that names no issuer is taken: it ends this browser's attempt whoever wrote it, without a code that
+    could go astray, and servers that name themselves beside every code leave it out of a customer's no.
+    """
     provider = attempt.client.integration.provider
     if provider.oauth.issuer is None:
         return
     config = config_of(attempt)
     issuer = catalogue.render_url(provider, provider.oauth.issuer, config)
-    is_promised = provider.oauth.authorization_response_iss_parameter_supported
+    is_promised = provider.oauth.authorization_response_iss_parameter_supported and answer.error is None
     try:
         check_issuer(issuer, answer.iss, promised=is_promised)
     except IssuerMismatch as error:

@@ -291,3 +291,16 @@ def test_the_answer_must_be_of_the_server_that_was_asked(
     if outcome == "failed":
         assert finished.reason == "issuer_mismatch"
         assert acme.server.received(TOKEN) == [], "neither the code nor the secret went anywhere"
+
+
+def test_a_no_that_names_no_issuer_is_still_the_customers_no(acme: Acme) -> None:
+    """django-oauth-toolkit 3.4 promises `iss` and leaves it out of errors; RFC 9207 section 2 has it in both."""
+    acme.asks(issuer=LOGIN, authorization_response_iss_parameter_supported=True)
+    for iss, outcome, reason in (
+        (None, "denied", "denied"),
+        ("https://evil.example", "failed", "issuer_mismatch"),
+    ):
+        answer = {"error": "access_denied", **({"iss": iss} if iss else {})}
+        finished = acme.come_back(acme.browser.leave(acme.new), **answer)
+        assert (finished.outcome, finished.reason) == (outcome, reason)
+    assert acme.server.received(TOKEN) == []
