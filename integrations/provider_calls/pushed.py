@@ -6,13 +6,17 @@ from collections.abc import Mapping
 
 from integrations import catalogue
 from integrations.catalogue import Provider
-from integrations.errors import ProviderReplyUnreadable
+from integrations.errors import ProviderRefused, ProviderReplyUnreadable, ProviderUnavailable
 from integrations.oauth import token_request
 from integrations.oauth.errors import TokenEndpointError, UnsendableRequest
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.token_response import parse_token_response
+from integrations.oauth.verdicts import Verdict
 from integrations.provider_calls.grants import provider_error, unsendable
 from integrations.provider_calls.transport import Reply, send_request
+
+#: of what we sent, with a word or without (RFC 9126 section 2.3): no grant is at stake that a wrong guess would end
+_REFUSALS = frozenset({400, 401, 403})
 
 
 def push_authorization_request(
@@ -51,7 +55,16 @@ def _refuse(provider: Provider, reply: Reply, client: ClientAuthentication) -> N
     try:
         parse_token_response(reply.status, reply.content_type, reply.body, known_secrets=secrets)
     except TokenEndpointError as error:
-        raise provider_error(provider, error, status=reply.status) from error
+        made = provider_error(provider, error, status=reply.status)
+        if isinstance(made, ProviderUnavailable) and reply.status in _REFUSALS:
+            raise ProviderRefused(
+                "The provider refused.",
+                error="",
+                verdict=Verdict.UNKNOWN,
+                evidence=made.evidence,
+                status=reply.status,
+            ) from error
+        raise made from error
     raise ProviderReplyUnreadable(
         "The provider gave no reference for the request.", evidence=f"HTTP {reply.status}"
     )

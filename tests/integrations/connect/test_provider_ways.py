@@ -258,6 +258,9 @@ def test_a_pushed_request_that_gets_no_reference_sends_nobody_anywhere(acme: Acm
     acme.server.on("POST", PUSH, Answer({"error": "invalid_client"}, status=401))
     with pytest.raises(NotFound, match="not ready to be used"):
         acme.browser.leave(acme.new)
+    acme.server.on("POST", PUSH, Answer("", status=403))  # all that Glewlwyd says of a wrong secret
+    with pytest.raises(NotFound, match="not ready to be used"):
+        acme.browser.leave(acme.new)
     for answer in (
         Answer({}, status=503),
         Answer({"expires_in": 60}, status=201),
