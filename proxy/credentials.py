@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
 from integrations.catalogue import Api, CredentialPlacement
+from integrations.oauth.oauth1 import TokenPair
+from integrations.provider_calls import basic_value
 from integrations.tokens import AccessToken
 
 Field = tuple[bytes, bytes]
@@ -94,22 +95,33 @@ def take_from_query(raw_query: str, names: Iterable[str]) -> tuple[str, Presente
 
 
 def credential_field(placement: CredentialPlacement, token: AccessToken) -> Field | None:
-    """The header field that carries the customer's token, or None when the query does."""
+    """The header field that carries the customer's token, or None when the query does.
+
+    Not for requests that are signed (signing.signed).
+    """
     secret = token.secret.reveal()
     if placement.kind == "query":
         return None
     if placement.kind == "header":
         return placement.name.lower().encode("ascii"), f"{placement.prefix}{secret}".encode()
     if placement.kind == "basic":
-        encoded = base64.b64encode(f"{placement.prefix}{secret}:".encode())
-        return b"authorization", b"Basic " + encoded
+        return b"authorization", basic_value(placement, secret).encode()
     return b"authorization", f"Bearer {secret}".encode()
 
 
 def written(placement: CredentialPlacement, token: AccessToken) -> bytes:
-    """The token as it stands in the request: percent-encoded in a query."""
+    """The token as it stands in the request: percent-encoded in a query, as a pair in Base64 in HTTP Basic.
+
+    Of a pair of OAuth 1.0a only the token is sent.
+    """
     secret = token.secret.reveal()
-    return (quote(secret, safe="") if placement.kind == "query" else secret).encode()
+    if placement.kind == "query":
+        secret = quote(secret, safe="")
+    elif placement.kind == "basic":
+        secret = basic_value(placement, secret).removeprefix("Basic ")
+    elif placement.kind == "oauth1":
+        secret = TokenPair.of(secret).token
+    return secret.encode()
 
 
 def with_credential(raw_query: str | None, placement: CredentialPlacement, token: AccessToken) -> str | None:

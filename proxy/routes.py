@@ -7,20 +7,22 @@ from uuid import UUID
 
 from accounts.models import Credential
 from egress.errors import InvalidUrl
-from integrations import catalogue
+from integrations import catalogue, provider_calls
 from integrations.access import integration_for
 from integrations.catalogue import Api, InvalidConnectionField, MissingValue, Provider
 from integrations.connections import find
 from integrations.errors import ReconnectRequired
 from integrations.models import Connection, Integration
+from integrations.oauth.oauth1 import Signer
 from integrations.representation import reconnect_url
-from integrations.tokens import AccessToken
+from integrations.tokens import AccessToken, client_authentication
 from integrations.tokens.refresh import opened, require_usable
 from proxy import finding
 from proxy.credentials import ONLY_AUTHORIZATION, Field, Places
 from proxy.destination import Destination
 from proxy.limits import told
 from proxy.selectors import Selector
+from sealing import UnreadableSecret
 
 DEFAULT_HEADER_TIMEOUT_SECONDS = 30
 
@@ -31,11 +33,12 @@ class Route:
     `account` names the provider's account within the integration: what the provider's limits are for. `token`
     changes after a refresh; `has_ended` becomes true when a refresh has told that the connection may
     not be used, so that a cache which does not see the database's changes at once makes no further call.
+    `signer` signs each request where the provider wants that (RFC 5849); None everywhere else.
     """
 
     __slots__ = (
         "account", "added_fields", "connection_id", "destination", "has_ended", "header_timeout_seconds",
-        "limit_fields", "places", "provider", "token",
+        "limit_fields", "places", "provider", "signer", "token",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +50,7 @@ class Route:
         added_fields: tuple[Field, ...],
         token: AccessToken,
         account: str = "",
+        signer: Signer | None = None,
     ) -> None:
         self.connection_id = connection_id
         self.account = account or connection_id.hex
@@ -59,6 +63,7 @@ class Route:
             provider.api.response_header_timeout_seconds or DEFAULT_HEADER_TIMEOUT_SECONDS
         )
         self.token = token
+        self.signer = signer
         self.has_ended = False
 
     @property
@@ -137,7 +142,16 @@ def _route(connection: Connection) -> Route:
         added_fields=_added_fields(connection, values),
         token=opened(connection),
         account=f"{connection.integration_id.hex}:{connection.provider_account_id or connection.pk.hex}",
+        signer=_signer(connection, provider),
     )
+
+
+def _signer(connection: Connection, provider: Provider) -> Signer | None:
+    if provider.api.credential.kind != "oauth1":
+        return None
+    if connection.client is None:
+        raise UnreadableSecret("The connection has no client to sign with.")
+    return provider_calls.signer(provider, client_authentication(connection.client))
 
 
 def _added_fields(connection: Connection, values: dict[str, str]) -> tuple[Field, ...]:

@@ -13,8 +13,9 @@ from egress.conf import setting
 from egress.errors import ConnectFailed, EgressError, ReplyLost
 from egress.urls import Target
 from integrations.errors import ConnectionNotFound, ConnectionPaused, ReconnectRequired
+from integrations.oauth.oauth1 import Signer
 from integrations.tokens import AccessToken
-from proxy import credentials, expired, lookups, retries
+from proxy import credentials, expired, lookups, retries, signing
 from proxy.credentials import Field
 from proxy.incoming import KeptContent
 from proxy.limits import Ticket
@@ -120,7 +121,10 @@ class _Tries:
             timeouts = self._what_is_left(timeouts)
         while True:
             try:
-                ask = _ask(self._route, self._call, self._token)
+                if self._route.signer is None:
+                    ask = _ask(self._route, self._call, self._token)
+                else:  # anew for each try, whose nonce must be its own
+                    ask = await _signed_ask(self._route, self._route.signer, self._call, self._token)
                 response = await _once(self._plane, self._call, ask, timeouts)
             except (ConnectFailed, ReplyLost) as error:
                 wait = self._wait_after_failure(error)
@@ -239,16 +243,32 @@ class _Tries:
 def _ask(route: Route, call: Call, token: AccessToken) -> tuple[Target, list[Field]]:
     """Target and fields with the credential; the provider's own fields fill in for what the caller left out."""
     placement = route.api.credential
-    fields = list(call.fields)
-    if route.added_fields:
-        sent = {name for name, _ in fields}
-        fields += [pair for pair in route.added_fields if pair[0] not in sent]
+    fields = _with_added(route, call.fields)
     field = credentials.credential_field(placement, token)
     if field is not None:
         fields.append(field)
         return call.target, fields
     raw_query = credentials.with_credential(call.target.raw_query, placement, token)
     return replace(call.target, raw_query=raw_query), fields
+
+
+async def _signed_ask(
+    route: Route, signer: Signer, call: Call, token: AccessToken
+) -> tuple[Target, list[Field]]:
+    fields = _with_added(route, call.fields)
+    signature = await signing.authorization(
+        signer, token, method=call.method, target=call.target, fields=fields, content=call.content
+    )
+    return call.target, [*fields, signature]
+
+
+def _with_added(route: Route, given: list[Field]) -> list[Field]:
+    """The caller's fields, and the provider's own that the caller left out."""
+    fields = list(given)
+    if route.added_fields:
+        sent = {name for name, _ in fields}
+        fields += [pair for pair in route.added_fields if pair[0] not in sent]
+    return fields
 
 
 async def _once(

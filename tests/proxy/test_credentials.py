@@ -17,6 +17,7 @@ from proxy.credentials import (
     from_place,
     take_from_query,
     with_credential,
+    written,
 )
 from proxy.headers import sort_request
 from sealing import Secret
@@ -94,6 +95,14 @@ def test_authorization_goes_before_another_place_whatever_the_order() -> None:
             CredentialPlacement(kind="basic"),
             (b"authorization", b"Basic " + base64.b64encode(b"tok/en+1:")),
         ),
+        (
+            CredentialPlacement(kind="basic", suffix=""),
+            (b"authorization", b"Basic " + base64.b64encode(b"tok/en+1")),
+        ),
+        (
+            CredentialPlacement(kind="basic", prefix="api:", suffix=""),
+            (b"authorization", b"Basic " + base64.b64encode(b"api:tok/en+1")),
+        ),
         (CredentialPlacement(kind="query", name="access_token"), None),
     ],
 )
@@ -108,6 +117,22 @@ def test_a_token_in_the_query_comes_last_and_encoded() -> None:
     assert with_credential("a=1", placement, TOKEN) == "a=1&access_token=tok%2Fen%2B1"
     assert with_credential(None, placement, TOKEN) == "access_token=tok%2Fen%2B1"
     assert with_credential("a=1", CredentialPlacement(), TOKEN) == "a=1"
+
+
+@pytest.mark.parametrize(
+    ("placement", "secret", "sought"),
+    [
+        (CredentialPlacement(), "tok/en+1", b"tok/en+1"),
+        (CredentialPlacement(kind="query", name="key"), "tok/en+1", b"tok%2Fen%2B1"),
+        (CredentialPlacement(kind="basic", suffix=""), "user:pass", base64.b64encode(b"user:pass")),
+        (CredentialPlacement(kind="oauth1"), "oauth_token=to%2Fken&oauth_token_secret=s", b"to/ken"),
+    ],
+    ids=["bearer", "query", "basic", "oauth1"],
+)
+def test_what_is_sought_in_replies_is_the_token_as_it_was_sent(
+    placement: CredentialPlacement, secret: str, sought: bytes
+) -> None:
+    assert written(placement, AccessToken(Secret(secret), "", 1, None, None)) == sought
 
 
 def test_a_callers_field_of_the_credentials_place_never_goes_on() -> None:
