@@ -1,5 +1,6 @@
 """Provider secrets: opening, exchanging, refreshing, storing. Nothing else in the project opens them."""
 
+from integrations.tokens.client_grant import ClientGrant
 from integrations.tokens.exchange import exchange
 from integrations.tokens.openers import client_authentication, client_secret, open_tokens, with_either_secret
 from integrations.tokens.refresh import AccessToken, ensure_fresh, refresh_now, renew_ahead
@@ -7,6 +8,7 @@ from integrations.tokens.store import token_columns
 
 __all__ = [
     "AccessToken",
+    "ClientGrant",
     "client_authentication",
     "client_secret",
     "ensure_fresh",

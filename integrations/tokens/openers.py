@@ -17,6 +17,8 @@ from integrations.oauth.verdicts import Verdict
 from sealing import Secret
 
 T = TypeVar("T")
+#: begins what stands in the refresh token's place for client credentials; no provider is ever shown it
+CLIENT_GRANT = "client-credentials:"
 
 
 def client_secret(client: ClientCredentials, *, is_next: bool = False) -> Secret | None:
@@ -72,10 +74,13 @@ def _require_no_transaction() -> None:
 
 
 def open_tokens(row: Connection | PendingRevocation) -> dict[str, str]:
-    """{"access_token": …, "refresh_token": …} without those that are missing or cannot be read."""
+    """{"access_token": …, "refresh_token": …} without those that are missing, cannot be read or
+    are no tokens."""
     opened = {}
     for name in ("access_token", "refresh_token"):
         sealed = getattr(row, name)
         if sealed is not None and sealed.is_readable():
-            opened[name] = sealed.open().reveal()
+            value = sealed.open().reveal()
+            if not value.startswith(CLIENT_GRANT):
+                opened[name] = value
     return opened
