@@ -64,8 +64,8 @@ def check_fields(request: Received, wanted: Mapping[str, str]) -> None:
         assert arrived.get("accept") == expected["accept"]
     else:
         assert arrived.get("accept") in _ANY_ACCEPT
-    own = {name: value for name, value in arrived.items() if name not in OF_HTTP}
-    assert own == {name: value for name, value in expected.items() if name not in OF_HTTP}
+    own = {name: value for name, value in arrived.items() if name not in OF_HTTP or name in expected}
+    assert own == expected
 
 
 def placed(credential: Any, values: Mapping[str, str]) -> dict[str, dict[str, str]]:

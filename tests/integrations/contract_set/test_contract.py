@@ -6,7 +6,7 @@ import pytest
 
 from integrations import catalogue
 from integrations.catalogue import Provider
-from tests.integrations.contract_set.checks import CHECKS, DEFECTS
+from tests.integrations.contract_set.checks import CHECKS, defect
 from tests.integrations.contract_set.visit import Visit
 from tests.integrations.contract_set.ways import WAYS
 
@@ -16,16 +16,16 @@ PROVIDERS = catalogue.all_providers()
 def for_each_entry(check: str) -> pytest.MarkDecorator:
     """Every entry of a kind that the check is for."""
     params = [
-        pytest.param(provider.id, id=provider.id, marks=marks_of(provider.id, check))
+        pytest.param(provider.id, id=provider.id, marks=marks_of(provider, check))
         for provider in PROVIDERS
         if provider.auth_kind in CHECKS[check].kinds
     ]
     return pytest.mark.parametrize("visit", params, indirect=True, scope="module")
 
 
-def marks_of(provider_id: str, check: str) -> list[pytest.MarkDecorator]:
-    defect = DEFECTS.get((provider_id, check))
-    return [pytest.mark.xfail(reason=defect, strict=True)] if defect else []
+def marks_of(provider: Provider, check: str) -> list[pytest.MarkDecorator]:
+    reason = defect(provider, check)
+    return [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
 
 
 @for_each_entry("authorize")

@@ -9,7 +9,6 @@ import pytest
 
 from integrations import catalogue
 from integrations.catalogue import Provider
-from tests.integrations.contract_set.checks import DEFECTS
 from tests.integrations.contract_set.judging import Judge
 from tests.integrations.contract_set.mutants import OPERATORS, Mutant, mutants
 from tests.integrations.contract_set.replies import load
@@ -25,12 +24,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {}
 def survivors(stage: Stage, provider: Provider, chosen: list[Mutant]) -> list[str]:
     judge = Judge(stage, provider, load(provider.id))
     wanted = [mutant for mutant in chosen if (provider.id, mutant.where) not in EQUIVALENT]
-    return [str(mutant) for mutant in wanted if can_be_told(mutant) and judge.noticed_by(mutant) is None]
-
-
-def can_be_told(mutant: Mutant) -> bool:
-    """A check that a defect of the platform keeps from passing tells nothing of what it is for."""
-    return not any((mutant.provider.id, check) in DEFECTS for check in mutant.first)
+    return [str(mutant) for mutant in wanted if judge.can_tell(mutant) and judge.noticed_by(mutant) is None]
 
 
 def sample(provider: Provider) -> list[Mutant]:
@@ -56,7 +50,7 @@ def test_every_mutant_of_an_entry_is_noticed(provider: Provider, stage: Stage) -
 
 def test_every_operator_finds_something_to_change() -> None:
     found = Counter(mutant.operator for provider in PROVIDERS for mutant in mutants(provider))
-    assert set(found) == set(OPERATORS) - {"another credential"}
+    assert set(OPERATORS) - set(found) <= {"another credential"}
 
 
 def test_a_mutant_differs_from_its_entry() -> None:

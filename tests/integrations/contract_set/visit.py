@@ -40,6 +40,7 @@ class Visit:
     integration: Integration = field(init=False)
     _way: Way = field(init=False)
     _connected: Connected | None = None
+    _refused: AssertionError | None = None
     _serial: int = 1
 
     def __post_init__(self) -> None:
@@ -147,13 +148,19 @@ class Visit:
 
     def connected(self) -> Connected:
         """Everything up to the stored connection has happened."""
+        if self._refused is not None:
+            raise self._refused
         if self._connected is None:
-            self._connected = self._way.connected()
+            try:
+                self._connected = self._way.connected()
+            except AssertionError as refused:
+                self._refused = refused  # so that each further check does not try it again
+                raise
         return self._connected
 
     def forget(self) -> None:
         """The next look at the connection makes a new one."""
-        self._connected, self._way = None, way_of(self)
+        self._connected, self._refused, self._way = None, None, way_of(self)
 
     def connection(self) -> Connection:
         """The connection, as its row is now."""

@@ -60,6 +60,8 @@ class Sent:
             found["credential"] = {"header": placement.name, "value": rest.pop(placement.name)}
         if lower.get("accept", "application/json") not in ("application/json", "*/*"):
             rest["Accept"] = lower["accept"]
+        if "user-agent" in lower:
+            rest["User-Agent"] = lower["user-agent"]
         return found | ({"headers": rest} if rest else {})
 
     def _authorization(self, value: str) -> Document:
