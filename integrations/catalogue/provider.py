@@ -127,7 +127,9 @@ class Revocation:
 
     url: str
     method: Literal["POST", "GET", "DELETE"] = "POST"
-    auth: Literal["client_secret_post", "client_secret_basic", "bearer", "api", "none"] = "client_secret_post"
+    auth: Literal["client_secret_post", "client_secret_basic", "private_key_jwt", "bearer", "api", "none"] = (
+        "client_secret_post"
+    )
     token_parameter: str | None = "token"  # noqa: S105 - a parameter's name
     sends: tuple[Literal["refresh_token", "access_token"], ...] = ("refresh_token",)
     token_type_hint: bool = False

@@ -144,8 +144,7 @@ def _add_revocation(document: Document, metadata: Mapping[str, Any]) -> None:
         document["facts_unknown"].append("revocation")
         return
     method = document["oauth"]["token_endpoint_auth_method"]
-    auth = method if method in ("client_secret_basic", "client_secret_post") else "none"
-    document["revocation"] = {"url": endpoint, "auth": auth, "token_type_hint": True}
+    document["revocation"] = {"url": endpoint, "auth": method, "token_type_hint": True}
 
 
 def _add_scopes(document: Document, metadata: Mapping[str, Any]) -> None:

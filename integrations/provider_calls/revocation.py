@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from urllib.parse import quote, urlencode
 
 from integrations import catalogue
 from integrations.catalogue import Provider, Revocation
 from integrations.errors import ProviderRefused, ProviderUnavailable
+from integrations.oauth.errors import UnsendableRequest
 from integrations.oauth.oauth1 import TokenPair
 from integrations.oauth.token_request import CONTENT_TYPES, ClientAuthentication
 from integrations.oauth.verdicts import Verdict
+from integrations.provider_calls.grants import unsendable
 from integrations.provider_calls.placement import placed
 from integrations.provider_calls.transport import SIDE_LIMITS, Reply, send
 
@@ -89,6 +92,8 @@ def _ask(
     url = catalogue.render_url(provider, rules.url.replace("{token}", _TOKEN_PLACE), values)
     url = url.replace(_TOKEN_PLACE, quote(token, safe=""))
     parameters = {} if has_token_in_path else _parameters(rules, kind, token, client, values)
+    if rules.auth == "private_key_jwt":
+        parameters |= _signed(client, url)
     headers, body = dict(rules.headers), b""
     if rules.method == "GET" and parameters:
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
@@ -111,6 +116,14 @@ def _parameters(
     if rules.auth == "client_secret_post":
         parameters |= {"client_id": client.client_id, "client_secret": client.client_secret or ""}
     return parameters
+
+
+def _signed(client: ClientAuthentication, url: str) -> dict[str, str]:
+    """The assertion in place of a secret (RFC 7523 section 2.2). Raises ProviderRefused when the key cannot sign."""
+    try:
+        return replace(client, method="private_key_jwt").parameters(url)
+    except UnsendableRequest as error:
+        raise unsendable(error) from error
 
 
 def _with_credential(

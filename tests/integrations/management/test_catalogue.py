@@ -116,6 +116,17 @@ def test_an_openid_configuration_serves_where_there_is_nothing_else(provider_ser
     assert yaml.safe_load(run("scaffold", "acme", "--issuer", ISSUER))["oauth"]["issuer"] == ISSUER
 
 
+def test_a_server_where_clients_sign_is_told_of_a_revocation_in_the_same_way(
+    provider_server: ProviderServer,
+) -> None:
+    signing = {**METADATA, "token_endpoint_auth_methods_supported": ["private_key_jwt"]}
+    provider_server.on("GET", WELL_KNOWN, signing)
+    document = yaml.safe_load(run("scaffold", "acme", "--issuer", ISSUER))
+    assert (
+        document["revocation"]["auth"] == document["oauth"]["token_endpoint_auth_method"] == "private_key_jwt"
+    )
+
+
 def test_metadata_of_another_issuer_are_not_believed(provider_server: ProviderServer) -> None:
     """RFC 8414 section 3.3: what one tenant publishes must not decide where another's secret goes."""
     for path in (WELL_KNOWN, OPENID, f"{HOST}/.well-known/openid-configuration/tenant"):
