@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from integrations import catalogue
+from integrations import catalogue, setup
 from tests import factories
 from tests.proxy.conftest import _collector_as_it_was, at, platform  # noqa: F401  # fixtures
 from tests.proxy.servers import Served
 from tests.servers import entries
 from tests.servers.glewlwyd import running as glewlwyd
 from tests.servers.oidc_provider import running as oidc_provider
-from tests.servers.real import RealServer
-from tests.servers.scene import Scene, integration
+from tests.servers.real import App, RealServer
+from tests.servers.scene import Scene, values_of
 from tests.servers.toolkit import running as toolkit
 from tests.servers.visitor import Visitor
 
@@ -65,26 +65,26 @@ def make_scene(
     transactional_db: Any,
     settings: Any,
 ) -> MakeScene:
-    """make_scene(server name, metadata of our client, members of the entry's `oauth`).
+    """make_scene(server's name, metadata of our client, its private key in PEM, members of the entry's `oauth`).
 
-    The integration's slug is the entry's id. Several in one test share the platform.
+    The name is the entry's id and the integration's short name too. Several in one test share the platform.
     """
     settings.PUBLIC_URL = f"http://localhost:{platform.port}"
     origins: dict[str, str] = {}
 
     def make(
-        name: str, *, provider_id: str = "", client: dict[str, Any] | None = None, **oauth: Any
+        name: str, *, client: dict[str, Any] | None = None, private_key: str = "", **oauth: Any
     ) -> Scene:
         server = start(name)
-        provider_id = provider_id or name
         origins[server.origin] = server.url
         settings.UPSTREAM_MAP = settings.UPSTREAM_MAP | origins
-        entries.finished(server, folder, provider_id=provider_id, **oauth)
+        entries.finished(server, folder, **oauth)
         catalogue.registry._loaded.pop(folder, None)
         catalogue.use_folder(folder)
-        app = server.register(f"{settings.PUBLIC_URL}/oauth/{provider_id}/callback", **(client or {}))
-        made = integration(provider_id, provider_id, app, *server.scopes)
-        world = factories.world(f"Partner of {provider_id}", of=made)
+        app = server.register(f"{settings.PUBLIC_URL}/oauth/{name}/callback", **(client or {}))
+        app = App(app.client_id, private_key or app.client_secret)
+        made = setup.create(name, name, values_of(app, server), actor=factories.ACTOR)
+        world = factories.world(f"Partner of {name}", of=made)
         visitor = Visitor(home=settings.PUBLIC_URL, origins=origins)
         return Scene(server, world, app, settings.PUBLIC_URL, visitor)
 

@@ -14,22 +14,24 @@ from integrations.catalogue.building import build
 from tests.servers.real import RealServer
 
 
-def scaffolded(server: RealServer, folder: Path, *, provider_id: str = "") -> dict[str, Any]:
+def scaffolded(server: RealServer, folder: Path) -> dict[str, Any]:
     """What `manage.py catalogue scaffold --issuer` makes of the server's own metadata, unfinished.
 
     UPSTREAM_MAP must lead to the server.
     """
-    name = provider_id or server.name
     told = StringIO()
     options = ("--issuer", server.issuer, "--api-url", server.origin, "--folder", str(folder))
-    call_command("catalogue", "scaffold", name, *options, stdout=told)
-    document: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    call_command("catalogue", "scaffold", server.name, *options, stdout=told)
+    document: dict[str, Any] = yaml.safe_load((folder / f"{server.name}.yaml").read_text())
     return document
 
 
-def finished(server: RealServer, folder: Path, *, provider_id: str = "", **oauth: Any) -> dict[str, Any]:
-    """The draft with every TODO replaced, written back and found valid. oauth: members to set; None takes one out."""
-    document = scaffolded(server, folder, provider_id=provider_id)
+def finished(server: RealServer, folder: Path, **oauth: Any) -> dict[str, Any]:
+    """The draft with every TODO replaced, written back and found valid.
+
+    oauth: members to set; None takes one out.
+    """
+    document = scaffolded(server, folder)
     document["category"] = "identity"
     document["documentation_url"] = f"{server.origin}/docs"
     document["setup_steps"] = ["Register an app with {redirect_uri}."]
@@ -42,6 +44,8 @@ def finished(server: RealServer, folder: Path, *, provider_id: str = "", **oauth
         document["oauth"][member] = value
         if value is None:
             del document["oauth"][member]
+    if "token_endpoint_auth_method" in oauth:
+        document["revocation"]["auth"] = oauth["token_endpoint_auth_method"]
     document |= {"facts_unknown": [], "facts_absent": []}
     provider = build(Provider, document)
     document["facts_unknown"] = sorted(facts.applicable(provider) - facts.filled(provider))

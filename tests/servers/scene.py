@@ -9,12 +9,12 @@ from typing import Any
 import requests
 from django.utils import timezone
 
-from integrations import connect, connections, tokens
+from integrations import connect, connections, setup, tokens
 from integrations.connect import LinkRequest, NewLink
-from integrations.models import Connection, Integration, PendingRevocation
+from integrations.models import Connection, PendingRevocation
 from integrations.provider_calls import Revoked
+from integrations.setup import IntegrationValues
 from sealing import Secret
-from tests import factories
 from tests.contract.outside import TIMEOUT_SECONDS
 from tests.factories import ACTOR, World
 from tests.proxy.calls import wait_until_seen
@@ -71,8 +71,10 @@ class Scene:
 
     def change_secret(self, secret: str) -> None:
         """What staff type into the integration's form."""
-        self.world.client.client_secret = Secret(secret)
-        self.world.client.save(update_fields=["client_secret"])
+        setup.update(
+            self.world.integration, values_of(App(self.app.client_id, secret), self.server), actor=ACTOR
+        )
+        self.world.client.refresh_from_db()
 
     def let_token_expire(self, connection: Connection) -> None:
         passed = timezone.now() - timedelta(seconds=5)
@@ -91,12 +93,8 @@ class Scene:
         return connections.carry_out_revocation(PendingRevocation.objects.get().pk)
 
 
-def integration(slug: str, provider_id: str, app: App, *scopes: str) -> Integration:
-    """An integration of that entry with the app's credentials."""
-    made = factories.integration(slug, provider_id, client_id=app.client_id)
-    client = made.current_client()
-    client.client_secret, client.app_id = Secret(app.client_secret), ""
-    client.save()
-    for scope in scopes:
-        made.scopes.create(scope=scope)
-    return made
+def values_of(app: App, server: RealServer) -> IntegrationValues:
+    """What staff type for that app."""
+    return IntegrationValues(
+        client_id=app.client_id, client_secret=Secret(app.client_secret), required_scopes=server.scopes
+    )

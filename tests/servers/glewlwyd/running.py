@@ -58,7 +58,6 @@ static_files_mime_types = (
 #: of the package's own first administrator
 _ADMIN = {"username": "admin", "password": "password"}
 _SCOPES = ("contacts", "files")
-_GUEST = "guest"
 
 
 class Glewlwyd(RealServer):
@@ -112,25 +111,21 @@ class Glewlwyd(RealServer):
         return visitor.back(self.decide(visitor, authorize_url, grants=_SCOPES))
 
     def deny(self, visitor: Visitor, authorize_url: str) -> str:
-        """Its page has no button for it: somebody comes who may not grant any of the scopes."""
-        return visitor.back(self.decide(visitor, authorize_url, grants=(), login=_GUEST))
+        raise NotImplementedError("its page lets nobody say no; see decide()")
 
-    def decide(
-        self, visitor: Visitor, authorize_url: str, *, grants: tuple[str, ...], login: str = LOGIN
-    ) -> requests.Response:
+    def decide(self, visitor: Visitor, authorize_url: str, *, grants: tuple[str, ...]) -> requests.Response:
         """Log in, tick these scopes and go on."""
         page = visitor.go(authorize_url)
         assert "login.js" in page.text, page.text[:500]
         asked = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
         said = visitor.go(
-            f"{self.url}/api/auth/", method="POST", json={"username": login, "password": PASSWORD}
+            f"{self.url}/api/auth/", method="POST", json={"username": LOGIN, "password": PASSWORD}
         )
         assert said.status_code == 200
         grant = f"{self.url}/api/auth/grant/{quote(asked['client_id'])}"
         shown = visitor.go(f"{grant}/{quote(asked['scope'])}")
         assert {scope["name"] for scope in shown.json()["scope"]} <= {*asked["scope"].split()}
-        if grants:
-            assert visitor.go(grant, method="PUT", json={"scope": " ".join(grants)}).status_code == 200
+        assert visitor.go(grant, method="PUT", json={"scope": " ".join(grants)}).status_code == 200
         return visitor.go(f"{asked['callback_url']}&g_continue")
 
     def expire_codes(self) -> None:
@@ -150,7 +145,7 @@ class Glewlwyd(RealServer):
 
 @contextmanager
 def running(folder: Path) -> Iterator[Glewlwyd]:
-    """Serve it with one customer, and a guest who may grant nothing."""
+    """Serve it with one customer."""
     program = shutil.which("glewlwyd")
     if program is None:
         pytest.skip("glewlwyd is not installed (Debian: apt-get install glewlwyd)")
@@ -183,11 +178,8 @@ def _configure(server: Glewlwyd) -> None:
             "scheme": {},
         }
         server.administer("scope/", {"name": scope, **shown})
-    person = {"password": PASSWORD, "enabled": True}
-    server.administer(
-        "user/", {**person, "username": LOGIN, "name": NAME, "scope": [*_SCOPES, "openid", "g_profile"]}
-    )
-    server.administer("user/", {**person, "username": _GUEST, "name": "Guest", "scope": ["g_profile"]})
+    person = {"username": LOGIN, "password": PASSWORD, "name": NAME, "enabled": True}
+    server.administer("user/", {**person, "scope": [*_SCOPES, "openid", "g_profile"]})
     plugin = {"module": "oidc", "name": "oidc", "display_name": "OpenID", "order_rank": 0, "readonly": False}
     server.administer("mod/plugin/", {**plugin, "parameters": _plugin_parameters(server.issuer)})
 
