@@ -3,8 +3,9 @@
 from integrations.connect.activity import Activity, Calls, register_activity
 from integrations.connect.attempts import Started, start
 from integrations.connect.browser import browser_cookie, is_browser_secret, new_browser_secret
-from integrations.connect.callback import Finished, finish, result_url
+from integrations.connect.callback import Finished, choose, finish, offered, result_url
 from integrations.connect.consent import Consent, ConsentScope, describe
+from integrations.connect.left_choices import drop_old_choices
 from integrations.connect.links import (
     LinkRequest,
     NewLink,
@@ -38,9 +39,11 @@ __all__ = [
     "NewLink",
     "Started",
     "browser_cookie",
+    "choose",
     "create_link",
     "create_manage_link",
     "describe",
+    "drop_old_choices",
     "find_link",
     "find_manage_link",
     "find_own_link",
@@ -53,6 +56,7 @@ __all__ = [
     "manage_reconnect",
     "mark_opened",
     "new_browser_secret",
+    "offered",
     "open_reconnect",
     "register_activity",
     "require_usable",

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
+from integrations.connect import choice as choices
 from integrations.connect import completion, consented
-from integrations.errors import CallbackRefused
+from integrations.errors import CallbackRefused, InvalidInput
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink
 from integrations.models.link import Outcome
 from integrations.oauth import state
 from integrations.oauth.callback import Callback, parse_callback
+from integrations.provider_calls import Account
 
 #: how long a parallel callback waits for the first one's outcome
 WAIT_SECONDS = 25.0
@@ -27,6 +31,8 @@ _ABANDONED_AFTER = timedelta(minutes=2)
 #: English here and for programs; the pages translate
 SENTENCES = {
     "connected": _("You are connected."),
+    "choosing": _("You gave access to several accounts. Choose the one to connect."),
+    "not_chosen": _("No account was chosen in time. Open the link again to start afresh."),
     "denied": _("You did not grant access, so nothing was connected."),
     "rejected": _("The provider did not accept the authorization. Please try again."),
     "unavailable": _("The provider could not be reached just now. Please try again in a minute."),
@@ -61,6 +67,8 @@ class Finished:
     account_name: str
     is_repeat: bool
     accepts_json_result: bool
+    attempt_id: uuid.UUID
+    accounts: tuple[Account, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -87,6 +95,48 @@ def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finis
     return _finished(attempt, is_repeat=is_repeat)
 
 
+def choose(slug: str, attempt_id: str, account_id: str, *, browser_secret: str | None) -> Finished:
+    """Connect the account that the customer has chosen; once it is connected, the same outcome again.
+
+    Raises CallbackRefused when the attempt is not of this browser and address, and InvalidInput for an account
+    that is not one of those that were offered. Every later trouble is an outcome.
+    """
+    attempt = _own_attempt(slug, attempt_id, browser_secret)
+    if attempt.outcome != Outcome.CHOOSING or attempt.choice is None:
+        return _finished(attempt, is_repeat=True)
+    if choices.is_over(attempt.finished_at, timezone.now()):
+        raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")
+    choice = choices.from_json(attempt.choice)
+    account = choice.account(account_id)
+    if account is None:
+        raise InvalidInput("account", _("Choose one of the accounts that are listed."))
+    completion.complete_choice(attempt, choice.identity.of(account), token_version=choice.token_version)
+    attempt.refresh_from_db()
+    return _finished(attempt, is_repeat=False)
+
+
+def offered(slug: str, attempt_id: str, *, browser_secret: str | None) -> Finished:
+    """What there is to choose from, or the outcome. Raises CallbackRefused."""
+    return _finished(_own_attempt(slug, attempt_id, browser_secret), is_repeat=True)
+
+
+def _own_attempt(slug: str, attempt_id: str, browser_secret: str | None) -> AuthorizationAttempt:
+    key = choices.attempt_id(attempt_id)
+    attempt = _attempts().filter(pk=key).first() if key else None
+    if attempt is None:
+        raise CallbackRefused(
+            "unknown_state", "This attempt is not known. Start again from the link you were given."
+        )
+    _require_own(attempt, slug, browser_secret)
+    return attempt
+
+
+def _attempts() -> QuerySet[AuthorizationAttempt]:
+    return AuthorizationAttempt.objects.select_related(
+        "link__integration", "link__connection__customer", "link__partner", "client__integration"
+    )
+
+
 def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> AuthorizationAttempt:
     if answer.repeated or answer.malformed:
         raise CallbackRefused("malformed", "The provider's answer cannot be read. Start again from the link.")
@@ -99,17 +149,19 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
         raise CallbackRefused(
             "no_state", "The answer names no attempt. Start again from the link you were given."
         )
-    attempt = (
-        AuthorizationAttempt.objects.select_related(
-            "link__integration", "link__connection__customer", "link__partner", "client__integration"
-        )
-        .filter(state_sha256=state.digest(answer.state))
-        .first()
-    )
+    attempt = _attempts().filter(state_sha256=state.digest(answer.state)).first()
     if attempt is None:
         raise CallbackRefused(
             "unknown_state", "This attempt is not known. Start again from the link you were given."
         )
+    _require_own(attempt, slug, browser_secret)
+    if attempt.claimed_at is None and attempt.expires_at <= timezone.now():
+        raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")
+    return attempt
+
+
+def _require_own(attempt: AuthorizationAttempt, slug: str, browser_secret: str | None) -> None:
+    """Raise CallbackRefused unless this browser began the attempt, at this address."""
     if browser_secret is None:
         raise CallbackRefused(
             "no_cookie", "The browser sent no cookie. Allow cookies, then open the link again."
@@ -122,9 +174,6 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
         raise CallbackRefused(
             "not_ours", _("The answer came back to another address than the one that asked.")
         )
-    if attempt.claimed_at is None and attempt.expires_at <= timezone.now():
-        raise CallbackRefused("expired", "That took too long. Open the link again to start afresh.")
-    return attempt
 
 
 def _claim(attempt: AuthorizationAttempt) -> bool:
@@ -169,6 +218,8 @@ def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
         account_name=connection.provider_account_name if connection else "",
         is_repeat=is_repeat,
         accepts_json_result=link.shows_json_result,
+        attempt_id=attempt.pk,
+        accounts=choices.from_json(attempt.choice).accounts if attempt.choice else (),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -13,6 +14,7 @@ from accounts.audit import Actor
 from accounts.models.event import EventType
 from integrations import provider_calls, states, tokens
 from integrations.catalogue import Provider, TemplateError
+from integrations.connect import choice
 from integrations.connect.consented import DETAIL_CHARACTERS
 from integrations.connect.granted import Granted, config_of
 from integrations.connections import shared_grants
@@ -21,6 +23,7 @@ from integrations.errors import ConnectFailed, ProviderError
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, Integration
 from integrations.models.connection import Status
 from integrations.models.link import Outcome
+from integrations.provider_calls import Identity
 from integrations.tokens.refresh import load
 from sealing import UnreadableSecret
 
@@ -36,16 +39,16 @@ def complete(attempt: AuthorizationAttempt, obtain: Callable[[], Granted]) -> No
         _store(attempt, obtain())
     except ConnectFailed as error:
         outcome = Outcome.DENIED if error.reason == "denied" else Outcome.FAILED
-        _end(attempt, outcome, reason=error.reason, detail=str(error))
+        end(attempt, outcome, reason=error.reason, detail=str(error))
     except TemplateError as error:
         # A value that the provider's addresses need did not come (QuickBooks: realmId, Pipedrive: api_domain).
-        _end(attempt, Outcome.FAILED, reason="bad_response", detail=str(error))
+        end(attempt, Outcome.FAILED, reason="bad_response", detail=str(error))
     except UnreadableSecret:
         log.error("a client secret cannot be read", integration=attempt.link.integration.slug)
-        _end(attempt, Outcome.FAILED, reason="misconfigured")
+        end(attempt, Outcome.FAILED, reason="misconfigured")
     except DatabaseError:
         log.exception("connection could not be stored", attempt=str(attempt.pk))
-        _end(attempt, Outcome.FAILED, reason="stored_failed")
+        end(attempt, Outcome.FAILED, reason="stored_failed")
 
 
 def _store(attempt: AuthorizationAttempt, granted: Granted) -> None:
@@ -54,10 +57,13 @@ def _store(attempt: AuthorizationAttempt, granted: Granted) -> None:
         with transaction.atomic():
             connection = _locked(attempt)
             _check_account(connection, granted)
+            if granted.identity is not None and granted.identity.accounts:
+                _park(connection, attempt, granted)
+                return
             before = Status(connection.status)
             _write(connection, attempt, granted)
             _spend(attempt)
-            _end(attempt, Outcome.CONNECTED)
+            end(attempt, Outcome.CONNECTED)
             _tell(connection, before=before, is_refreshable=_is_refreshable(connection, granted))
     except ConnectFailed:
         _give_back(attempt, granted)
@@ -104,33 +110,86 @@ def _keeps_refresh_token(connection: Connection, granted: Granted) -> bool:
     return connection.refresh_token is not None and is_same and bool(connection.provider_account_id)
 
 
-def _write(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> None:
-    provider = attempt.client.integration.provider
-    now = timezone.now()
+def _park(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> None:
+    """Keep the tokens with the connection, which stays as it is until the customer has chosen an account."""
+    columns = _grant_columns(connection, attempt, granted)
+    Connection.objects.filter(pk=connection.pk).update(**columns, is_identity_known=False)
+    identity = granted.identity
+    assert identity is not None
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(
+        choice=choice.as_json(identity, token_version=columns["token_version"])
+    )
+    end(attempt, Outcome.CHOOSING)
+
+
+def complete_choice(attempt: AuthorizationAttempt, identity: Identity, *, token_version: int) -> None:
+    """Bring the attempt to its outcome with the account that the customer has chosen."""
+    try:
+        _store_chosen(attempt, identity, token_version=token_version)
+    except ConnectFailed as error:
+        end(attempt, Outcome.FAILED, reason=error.reason, detail=str(error))
+    except DatabaseError:
+        log.exception("connection could not be stored", attempt=str(attempt.pk))
+        end(attempt, Outcome.FAILED, reason="stored_failed")
+
+
+def _store_chosen(attempt: AuthorizationAttempt, identity: Identity, *, token_version: int) -> None:
+    with transaction.atomic():
+        connection = _locked(attempt)
+        if connection.token_version != token_version or connection.access_token is None:
+            raise ConnectFailed("link_used", "")  # another attempt has brought other tokens meanwhile
+        before = Status(connection.status)
+        provider = attempt.client.integration.provider
+        is_refreshable = connection.refresh_token is not None
+        lacks_refresh = provider.oauth.expects_refresh_token and not is_refreshable
+        Connection.objects.filter(pk=connection.pk).update(
+            **identity_columns(identity),
+            status=Status.ACTIVE,
+            status_reason="no_refresh_token" if lacks_refresh else "",
+            status_evidence="",
+            status_before_pause="",
+            reason_before_pause="",
+            connected_at=timezone.now(),
+        )
+        _spend(attempt)
+        end(attempt, Outcome.CONNECTED)
+        AuthorizationAttempt.objects.filter(pk=attempt.pk).update(choice=None)
+        _tell(connection, before=before, is_refreshable=is_refreshable)
+
+
+def _grant_columns(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> dict[str, Any]:
+    """What a grant sets, whoever's account it turns out to be of."""
     columns = tokens.token_columns(
         connection,
         granted.response,
-        oauth=provider.oauth,
-        now=now,
+        oauth=attempt.client.integration.provider.oauth,
+        now=timezone.now(),
         keeps_refresh_token=_keeps_refresh_token(connection, granted),
     )
     if granted.response.scopes is None:
         columns["granted_scopes"] = []
+    return {
+        **columns,
+        "client": attempt.client,
+        "connection_config": attempt.connection_config,
+        "captured": granted.captured,
+        "requested_scopes": attempt.scopes,
+        "requested_optional_scopes": attempt.optional_scopes,
+    }
+
+
+def _write(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> None:
+    provider = attempt.client.integration.provider
     reason, evidence = _warning(provider, connection, granted)
     Connection.objects.filter(pk=connection.pk).update(
-        **columns,
+        **_grant_columns(connection, attempt, granted),
         **(identity_columns(granted.identity) if granted.identity else {}),
         status=Status.ACTIVE,
         status_reason=reason,
         status_evidence=evidence[:500],
         status_before_pause="",
         reason_before_pause="",
-        client=attempt.client,
-        connection_config=attempt.connection_config,
-        captured=granted.captured,
-        requested_scopes=attempt.scopes,
-        requested_optional_scopes=attempt.optional_scopes,
-        connected_at=now,
+        connected_at=timezone.now(),
     )
 
 
@@ -168,7 +227,7 @@ def _tell(connection: Connection, *, before: Status, is_refreshable: bool) -> No
     states.tell(connection, events.get(before, EventType.CONNECTION_UPDATED), refreshable=is_refreshable)
 
 
-def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", detail: str = "") -> None:
+def end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", detail: str = "") -> None:
     """Write the outcome of an attempt, and on its link that the last try failed."""
     now = timezone.now()
     with transaction.atomic():
@@ -179,7 +238,7 @@ def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", d
             finished_at=now,
             code_verifier=None,
         )
-        if outcome == Outcome.CONNECTED:
+        if outcome in (Outcome.CONNECTED, Outcome.CHOOSING):
             return
         ConnectLink.objects.filter(pk=attempt.link_id, completed_at=None).update(
             failed_at=now, failure_reason=reason
@@ -194,25 +253,34 @@ def _end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", d
 
 
 def _give_back(attempt: AuthorizationAttempt, granted: Granted) -> None:
-    """Best effort: tokens that were granted and are not kept are ended at the provider (CAL-11).
-
-    Not where that would, or might, end other connections to the same account too.
-    """
+    """Tokens that were granted and are not kept."""
     if not granted.is_ours_to_end:
         return
-    provider = attempt.client.integration.provider
     opened = {"access_token": granted.response.access_token}
     if granted.response.refresh_token:
         opened["refresh_token"] = granted.response.refresh_token
     account_id = granted.identity.account_id if granted.identity else ""
-    if shared_grants.obstacle(provider, client=attempt.client, account_id=account_id, opened=opened):
+    give_back(attempt, opened, captured=granted.captured, account_id=account_id)
+
+
+def give_back(
+    attempt: AuthorizationAttempt,
+    opened: Mapping[str, str],
+    *,
+    captured: Mapping[str, str],
+    account_id: str = "",
+) -> None:
+    """Best effort: end unused tokens at the provider (CAL-11); not where that would, or might, end other
+    connections to the same account too."""
+    provider = attempt.client.integration.provider
+    if shared_grants.obstacle(provider, client=attempt.client, account_id=account_id, opened=dict(opened)):
         return
     try:
         provider_calls.revoke(
             provider,
             client=tokens.client_authentication(attempt.client),
             tokens=opened,
-            values={**config_of(attempt), **granted.captured},
+            values={**config_of(attempt), **captured},
         )
     except (ProviderError, UnreadableSecret, TemplateError) as error:
         log.warning("unused tokens could not be revoked", attempt=str(attempt.pk), error=type(error).__name__)

@@ -67,6 +67,10 @@ def complete_identity(connection: Connection) -> bool:
         evidence = getattr(error, "evidence", "") or type(error).__name__
         log.warning("account look-up failed", connection=str(connection.pk), evidence=evidence)
         return False
+    if identity.accounts:
+        # Which of them the customer means, nobody here can say; a reconnect asks.
+        log.warning("the grant covers several accounts", connection=str(connection.pk))
+        return False
     store_identity(connection, identity)
     return True
 

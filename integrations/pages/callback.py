@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
@@ -35,17 +36,42 @@ class CallbackView(Page):
                 slug, request.META.get("QUERY_STRING", ""), browser_secret=cookies.read(request)
             )
         except errors.CallbackRefused as refused:
-            return _refused(request, refused)
-        return_url = connect.result_url(finished)
-        if return_url:
-            # not HttpResponseRedirect, which refuses an allowed returnUrl of 2,048 characters plus its result
-            return HttpResponse(status=302, headers={"Location": iri_to_uri(return_url)})
-        if replies.accepts_json(request):
-            return JsonResponse(result_json(finished))
-        return replies.page(request, "connect/result.html", result_context(finished))
+            return refused_page(request, refused)
+        return answer(request, finished)
 
 
-def _refused(request: HttpRequest, refused: errors.CallbackRefused) -> HttpResponse:
+def answer(request: HttpRequest, finished: connect.Finished) -> HttpResponse:
+    """The result: back to the partner's returnUrl, else as JSON or a page; or the accounts to choose from."""
+    if finished.outcome == "choosing" and not replies.accepts_json(request):
+        return choose_page(request, finished)
+    return_url = connect.result_url(finished) if finished.outcome != "choosing" else None
+    if return_url:
+        # not HttpResponseRedirect, which refuses an allowed returnUrl of 2,048 characters plus its result
+        return HttpResponse(status=302, headers={"Location": iri_to_uri(return_url)})
+    if replies.accepts_json(request):
+        return JsonResponse(result_json(finished))
+    return replies.page(request, "connect/result.html", result_context(finished))
+
+
+def choose_page(
+    request: HttpRequest, finished: connect.Finished, *, error: str = "", status: int = 200
+) -> HttpResponse:
+    """The list of accounts, none of them chosen beforehand."""
+    partner, integration = finished.link.partner, finished.link.integration
+    context = {
+        "partner_name": partner.name,
+        "provider_name": finished.provider_name,
+        "partner_mark": marks.of_name(partner.name),
+        "provider_mark": marks.of_provider(integration.provider),
+        "accounts": finished.accounts,
+        "attempt_id": str(finished.attempt_id),
+        "action": reverse("choose", args=[integration.slug]),
+        "error": error,
+    }
+    return replies.page(request, "connect/choose.html", context, status=status)
+
+
+def refused_page(request: HttpRequest, refused: errors.CallbackRefused) -> HttpResponse:
     problem = Problem("invalid_request", str(refused), {"field": "state", "reason": refused.reason})
     known = words.REFUSED.get(refused.reason) or replace(
         words.REFUSED_OTHERWISE, what_happened=_(str(refused))
@@ -59,12 +85,18 @@ def result_json(finished: connect.Finished) -> dict[str, Any]:
     if finished.outcome == "connected" and finished.accepts_json_result:
         identifier = connection.customer.foreign_identifier
         return {"message": "User Registered", "userForeignIdentifier": identifier}
-    return {
+    result: dict[str, Any] = {
         "status": finished.outcome,
         "UUID": str(connection.pk),
         "reason": finished.reason,
         "detail": finished.sentence,
     }
+    if finished.outcome == "choosing":
+        result["attempt"] = str(finished.attempt_id)
+        result["accounts"] = [
+            {"id": each.account_id, "name": each.name or None} for each in finished.accounts
+        ]
+    return result
 
 
 def result_context(finished: connect.Finished) -> dict[str, Any]:

@@ -172,7 +172,8 @@ def _chosen_item(probe: IdentityProbe, document: Any, *, bound_to: str) -> Any:
 def _accounts(probe: IdentityProbe, answer: Any, values: Mapping[str, str]) -> tuple[Account, ...]:
     """The accounts that are listed, each once; none where there is nothing to choose."""
     found: dict[str, Account] = {}
-    for item in catalogue.lookup(answer, probe.items or "$")[:MOST_ACCOUNTS]:
+    items: Any = catalogue.lookup(answer, probe.items or "$")
+    for item in items[:MOST_ACCOUNTS]:
         each = Identity()
         _merge(each, probe, item, values)
         if each.account_id:

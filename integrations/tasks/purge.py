@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts import purging, statistics
+from integrations import connect
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink, ManageLink
 from integrations.models.connection import Status
 from integrations.schedules import once_a_slot
@@ -23,9 +24,10 @@ INCIDENTS_KEEP = timedelta(days=90)
 @shared_task(name="integrations.tasks.purge_expired")
 @once_a_slot
 def purge_expired() -> int:
-    """Delete links and attempts that ended a day ago, and pending connections without any link left."""
+    """Give back what nobody chose from; delete links and attempts that ended a day ago, and pending connections
+    without any link left."""
     before = timezone.now() - KEEP
-    deleted = 0
+    deleted = connect.drop_old_choices()
     for model in (AuthorizationAttempt, ManageLink, ConnectLink):
         ended = model._default_manager.filter(expires_at__lt=before).order_by("expires_at")
         deleted += purging.delete_in_chunks(ended)

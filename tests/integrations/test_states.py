@@ -25,7 +25,6 @@ ALLOWED = {
     "integrations/connections/find.py": "makes the pending row, of which nobody is told",
     "integrations/connections/adopt.py": "fills a pending row",
     "integrations/connect/completion.py": "fills a pending row, or brings a broken one back",
-    "proxy/receipts/outcomes.py": "writes the status of a reply, in a column of receipts",
 }
 
 

@@ -145,9 +145,17 @@ MakeEntry = Callable[..., str]
 @pytest.fixture
 def make_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeEntry:
     """make_entry(id, **oauth) adds a provider to the catalogue for one test, at login.<id>.example and
-    api.<id>.example; oauth are changes to a plain OAuth part. Returns the id."""
+    api.<id>.example; oauth are changes to a plain OAuth part, identity and revocation its parts of that name.
+    Returns the id."""
 
-    def make(provider_id: str, *, scopes: Iterable[str] = ("read",), **oauth: Any) -> str:
+    def make(
+        provider_id: str,
+        *,
+        scopes: Iterable[str] = ("read",),
+        identity: list[Any] | None = None,
+        revocation: Any = DELETED,
+        **oauth: Any,
+    ) -> str:
         login, api = f"https://login.{provider_id}.example", f"https://api.{provider_id}.example"
         plain = {
             "authorization_endpoint": f"{login}/authorize",
@@ -160,10 +168,10 @@ def make_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeEntry:
         document = changed(
             (("id",), provider_id),
             (("connection_fields",), DELETED),
-            (("revocation",), DELETED),
+            (("revocation",), revocation),
             (("oauth",), {**plain, **oauth}),
             (("api",), {"base_url": api, "hosts": [f"api.{provider_id}.example"]}),
-            (("identity",), [{"url": f"{api}/me", "account_id": "id", "name": "name"}]),
+            (("identity",), identity or [{"url": f"{api}/me", "account_id": "id", "name": "name"}]),
         )
         document["scopes"] = [{"name": name, "meaning": name, "group": "Any"} for name in scopes]
         write_entry(tmp_path, with_facts(document), name=f"{provider_id}.yaml")

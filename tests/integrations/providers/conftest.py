@@ -58,10 +58,19 @@ class Walk:
     def come_back_raw(self, query: str) -> Finished:
         return self.browser.come_back(query, slug=self.integration.slug)
 
-    def connected(self, **query: str) -> Connection:
-        """Leave and come back; the connection, which must be active without any warning."""
+    def choose(self, finished: Finished, account: str = "") -> Finished:
+        """Choose one of the accounts that the consent covers: the first, unless its id is given."""
+        wanted = account or finished.accounts[0].account_id
+        attempt = str(finished.attempt_id)
+        return connect.choose(self.integration.slug, attempt, wanted, browser_secret=self.browser.secret)
+
+    def connected(self, *, account: str = "", **query: str) -> Connection:
+        """Leave, come back, choose the account where there are several; the connection, which must be active
+        without any warning."""
         self.leave()
         finished = self.come_back(**query)
+        if finished.outcome == "choosing":
+            finished = self.choose(finished, account)
         assert (finished.outcome, finished.reason, finished.warning) == ("connected", "", "")
         return self.connection()
 

@@ -118,3 +118,11 @@ def test_disconnecting_says_that_the_provider_cannot_be_told(atlassian: Any) -> 
     assert len(atlassian.server.requests) == before
     assert Event.objects.get(type="connection.deleted").data["revocation"] == "unsupported"
     assert atlassian.connection().access_token is None
+
+
+def test_the_customer_chooses_among_the_sites(atlassian: Any) -> None:
+    script(atlassian.server, ACME, OTHER)
+    made = atlassian.connected(account="cloud-other")
+    assert (made.provider_account_id, made.provider_account_name) == ("cloud-other", "other")
+    assert made.provider_account_url == "https://other.atlassian.net"
+    assert made.provider_account_data["cloud_id"] == "cloud-other"

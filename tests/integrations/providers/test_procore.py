@@ -115,7 +115,7 @@ def test_each_of_two_connections_to_a_company_ends_its_own_grant(procore: Any) -
     script(procore.server)
     first = procore.connected()
     procore.leave(procore.link("customer-2"))
-    assert procore.come_back().outcome == "connected"
+    assert procore.choose(procore.come_back()).outcome == "connected"
     assert disconnected(first) == "confirmed"
     (call,) = procore.server.received(REVOKE)
     _check_revocation(call)
@@ -132,3 +132,11 @@ def test_cal_11_an_integration_that_is_switched_off_during_consent_keeps_nothing
     assert procore.connection().access_token is None
     (call,) = procore.server.received(REVOKE)
     _check_revocation(call)
+
+
+def test_the_customer_chooses_among_the_companies_and_calls_name_that_one(procore: Any) -> None:
+    script(procore.server)
+    made = procore.connected(account="11")
+    assert (made.provider_account_id, made.provider_account_name) == ("11", "Other Co")
+    fields = catalogue.resolve_headers(made.integration.provider, made.provider_account_data)
+    assert fields["Procore-Company-Id"] == "11"

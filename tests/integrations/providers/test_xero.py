@@ -159,3 +159,11 @@ def test_an_error_of_another_issuer_is_not_taken_for_the_customers_no(xero: Any)
     xero.leave()
     finished = xero.come_back(iss="https://identity.xero.com", code="", error="access_denied")
     assert finished.outcome == "denied"
+
+
+def test_the_customer_chooses_among_the_organisations_and_calls_name_that_one(xero: Any) -> None:
+    script(xero.server, ACME, OTHER)
+    made = xero.connected(account="tenant-other")
+    assert (made.provider_account_id, made.provider_account_name) == ("tenant-other", "Other")
+    fields = catalogue.resolve_headers(made.integration.provider, made.provider_account_data)
+    assert fields["Xero-Tenant-Id"] == "tenant-other"
