@@ -79,8 +79,7 @@ def make_scene(
         origins[server.origin] = server.url
         settings.UPSTREAM_MAP = settings.UPSTREAM_MAP | origins
         entries.finished(server, folder, **oauth)
-        catalogue.registry._loaded.pop(folder, None)
-        catalogue.use_folder(folder)
+        entries.serve(folder)
         app = server.register(f"{settings.PUBLIC_URL}/oauth/{name}/callback", **(client or {}))
         app = App(app.client_id, private_key or app.client_secret)
         made = setup.create(name, name, values_of(app, server), actor=factories.ACTOR)

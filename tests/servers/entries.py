@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from django.core.management import call_command
 
-from integrations.catalogue import Provider, facts
+from integrations import catalogue
+from integrations.catalogue import Provider, facts, registry
 from integrations.catalogue.building import build
-from tests.servers.real import RealServer
 
 
-def scaffolded(server: RealServer, folder: Path) -> dict[str, Any]:
+class Published(Protocol):
+    """A server that publishes metadata: its name here, what it calls itself, where its API is."""
+
+    name: str
+    issuer: str
+    origin: str
+
+    def finish_entry(self, document: dict[str, Any]) -> None: ...
+
+
+def scaffolded(server: Published, folder: Path) -> dict[str, Any]:
     """What `manage.py catalogue scaffold --issuer` makes of the server's own metadata, unfinished.
 
     UPSTREAM_MAP must lead to the server.
@@ -26,7 +36,7 @@ def scaffolded(server: RealServer, folder: Path) -> dict[str, Any]:
     return document
 
 
-def finished(server: RealServer, folder: Path, **oauth: Any) -> dict[str, Any]:
+def finished(server: Published, folder: Path, **oauth: Any) -> dict[str, Any]:
     """The draft with every TODO replaced, written back and found valid.
 
     oauth: members to set; None takes one out.
@@ -52,6 +62,12 @@ def finished(server: RealServer, folder: Path, **oauth: Any) -> dict[str, Any]:
     write(document, folder)
     call_command("catalogue", "validate", "--folder", str(folder), stdout=StringIO())
     return document
+
+
+def serve(folder: Path) -> None:
+    """Let the catalogue read the folder, anew if it has read it before."""
+    registry._loaded.pop(folder, None)
+    catalogue.use_folder(folder)
 
 
 def write(document: dict[str, Any], folder: Path) -> None:

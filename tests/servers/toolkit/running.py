@@ -48,14 +48,15 @@ class Toolkit(RealServer):
         made = reply.json()
         return App(made["client_id"], made["client_secret"])
 
-    def _log_in(self, visitor: Visitor, authorize_url: str) -> requests.Response:
+    def log_in(self, visitor: Visitor, authorize_url: str) -> requests.Response:
+        """What it shows after the login."""
         return visitor.submit(visitor.go(authorize_url), username=LOGIN, password=PASSWORD)
 
     def consent(self, visitor: Visitor, authorize_url: str) -> str:
-        return visitor.back(visitor.submit(self._log_in(visitor, authorize_url), allow="Authorize"))
+        return visitor.back(visitor.submit(self.log_in(visitor, authorize_url), allow="Authorize"))
 
     def deny(self, visitor: Visitor, authorize_url: str) -> str:
-        return visitor.back(visitor.submit(self._log_in(visitor, authorize_url)))
+        return visitor.back(visitor.submit(self.log_in(visitor, authorize_url)))
 
     def expire_codes(self) -> None:
         with closing(sqlite3.connect(self._database, timeout=20)) as database, database:
