@@ -17,7 +17,7 @@ from tests.integrations.contract_set.replies import Replies, findings_in
 from tests.integrations.contract_set.stage import Stage
 from tests.integrations.providers.draft import Draft
 
-SIMPLE = (
+SIMPLE: tuple[tuple[tuple[str | int, ...], Any], ...] = (
     (("connection_fields",), []),
     (("api", "base_url"), "https://api.acme.example/v1"),
     (("api", "hosts"), ["api.acme.example"]),
