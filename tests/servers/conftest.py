@@ -31,6 +31,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         "oidc-provider": lambda folder: oidc_provider.running(folder, name="oidc-provider"),
         "pushing": lambda folder: oidc_provider.running(folder, name="pushing", is_pushed=True),
         "toolkit": toolkit.running,
+        "lenient": lambda folder: toolkit.running(folder, name="lenient", grace_seconds=3_600),
         "glewlwyd": glewlwyd.running,
     }
     running: dict[str, RealServer] = {}

@@ -59,12 +59,17 @@ class OidcProvider(RealServer):
         made = reply.json()
         return App(made["client_id"], made.get("client_secret", ""))
 
+    def log_in(self, visitor: Visitor, authorize_url: str) -> requests.Response:
+        """The page that asks for consent."""
+        page = visitor.go(authorize_url)
+        is_known = 'name="password"' not in page.text
+        return page if is_known else visitor.submit(page, login=LOGIN, password=PASSWORD)
+
     def consent(self, visitor: Visitor, authorize_url: str) -> str:
-        page = visitor.submit(visitor.go(authorize_url), login=LOGIN, password=PASSWORD)
-        return visitor.back(visitor.submit(page))
+        return visitor.back(visitor.submit(self.log_in(visitor, authorize_url)))
 
     def deny(self, visitor: Visitor, authorize_url: str) -> str:
-        page = visitor.submit(visitor.go(authorize_url), login=LOGIN, password=PASSWORD)
+        page = self.log_in(visitor, authorize_url)
         cancel = re.search(r'href="([^"]+/abort)"', page.text)
         assert cancel is not None, page.text
         return visitor.back(visitor.go(urljoin(page.url, unescape(cancel[1]))))
@@ -78,6 +83,8 @@ class OidcProvider(RealServer):
         document["oauth"]["scope"] = {"mandatory": ["openid", "offline_access"]}
         document["oauth"]["rotates_refresh_token"] = True
         document["oauth"]["lifetimes"] = {"access_token_seconds": 600}
+        # What one browser has agreed to for one app is one grant, and with one of its tokens all of it ends.
+        document["revocation"]["shared_by_account"] = True
         document["identity"] = [{"url": self.origin + self.whoami, "account_id": "sub", "name": "name"}]
 
 

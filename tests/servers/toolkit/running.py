@@ -23,15 +23,15 @@ from tests.suite import ROOT
 class Toolkit(RealServer):
     """Python's most used authorization server: oauthlib's server side, Django's login, a page that asks."""
 
-    name = "toolkit"
-    origin = issuer = "https://toolkit.example"
     whoami = "/api/whoami"
     account_id = LOGIN
     token_path = "/token/"
     introspection_path = "/introspect/"
 
-    def __init__(self, url: str, *, database: Path) -> None:
+    def __init__(self, url: str, *, name: str, database: Path) -> None:
         super().__init__(url)
+        self.name = name
+        self.origin = self.issuer = f"https://{name}.example"
         self._database = database
 
     def register(self, redirect_uri: str, **wanted: Any) -> App:
@@ -50,7 +50,9 @@ class Toolkit(RealServer):
 
     def log_in(self, visitor: Visitor, authorize_url: str) -> requests.Response:
         """What it shows after the login."""
-        return visitor.submit(visitor.go(authorize_url), username=LOGIN, password=PASSWORD)
+        page = visitor.go(authorize_url)
+        is_known = 'name="password"' not in page.text
+        return page if is_known else visitor.submit(page, username=LOGIN, password=PASSWORD)
 
     def consent(self, visitor: Visitor, authorize_url: str) -> str:
         return visitor.back(visitor.submit(self.log_in(visitor, authorize_url), allow="Authorize"))
@@ -69,8 +71,8 @@ class Toolkit(RealServer):
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Toolkit]:
-    """Serve it with one customer."""
+def running(folder: Path, *, name: str = "toolkit", grace_seconds: int = 0) -> Iterator[Toolkit]:
+    """Serve it with one customer. grace_seconds: for how long a refresh token that was used still serves."""
     port, database = free_port(), folder / "toolkit.sqlite3"
     url = f"http://127.0.0.1:{port}"
     with process.running(
@@ -82,7 +84,8 @@ def running(folder: Path) -> Iterator[Toolkit]:
             "PYTHONPATH": str(ROOT),
             "TOOLKIT_SECRET_KEY": secrets.token_urlsafe(50),
             "TOOLKIT_DATABASE": str(database),
-            "TOOLKIT_ISSUER": Toolkit.issuer,
+            "TOOLKIT_ISSUER": f"https://{name}.example",
+            "TOOLKIT_GRACE_SECONDS": str(grace_seconds),
         },
     ):
-        yield Toolkit(url, database=database)
+        yield Toolkit(url, name=name, database=database)
