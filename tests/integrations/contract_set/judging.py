@@ -11,6 +11,7 @@ from tests.integrations.contract_set.visit import Visit
 
 #: they leave a connection as it was, so that one may serve for many mutants
 _LOOKING = frozenset({"hosts", "closed", "placement", "limits", "errors"})
+_OF_LIFETIMES = frozenset({"oauth.token_paths.expires_in", "oauth.expires_in_unit"})
 
 
 class Judge:
@@ -23,7 +24,10 @@ class Judge:
         self._base = Visit(stage, provider, replies)
 
     def can_tell(self, mutant: Mutant) -> bool:
-        """A check that a defect of the platform keeps from passing tells nothing of what it is for."""
+        """Neither a check that a defect of the platform keeps from passing tells anything of what it is for, nor a
+        reply without a lifetime where one would be."""
+        if mutant.where in _OF_LIFETIMES and not self._replies.tells_lifetime:
+            return False
         return all(defect(self._provider, name) is None for name in mutant.first)
 
     def noticed_by(self, mutant: Mutant) -> str | None:

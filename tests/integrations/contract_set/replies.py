@@ -65,6 +65,14 @@ class Replies:
         seconds = body.get("expires_in") if isinstance(body, dict) else None
         return seconds if isinstance(seconds, int) else None
 
+    @property
+    def tells_lifetime(self) -> bool:
+        """Whether the lifetime stands in the reply to the last token call, in seconds or milliseconds."""
+        seconds = self.lifetime_seconds
+        calls = [self.document.get("token", {}), *self.items("chain")]
+        told = {str(leaf) for leaf in leaves(calls[-1].get("reply", {}).get("body"))}
+        return seconds is not None and bool(told & {str(seconds), str(seconds * 1000)})
+
 
 def load(provider_id: str, *, folder: Path = FOLDER) -> Replies:
     """The file of one entry. Raises RepliesError."""
