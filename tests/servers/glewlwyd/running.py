@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import secrets
 import shutil
 import sqlite3
@@ -25,13 +26,14 @@ from tests.servers.visitor import Visitor
 from tests.services import free_port
 
 _TABLES = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
+_PAGES = Path("/usr/share/glewlwyd/webapp")
 _CONFIGURATION = """\
 port={port}
 bind_address="127.0.0.1"
 external_url="{origin}"
 login_url="login.html"
 api_prefix="api"
-static_files_path="/usr/share/glewlwyd/webapp/"
+static_files_path="{pages}/"
 log_mode="console"
 log_level="WARNING"
 cookie_secure=0
@@ -55,6 +57,13 @@ static_files_mime_types = (
   {{ extension = ".json" mime_type = "application/json" compress = 0 }}
 )
 """
+#: what its pages' script asks for by the name of config.json
+_ADDRESSES = {
+    "GlewlwydUrl": "",
+    "ProfileUrl": "profile.html",
+    "LoginUrl": "login.html",
+    "AdminUrl": "index.html",
+}
 #: of the package's own first administrator
 _ADMIN = {"username": "admin", "password": "password"}
 _SCOPES = ("contacts", "files")
@@ -153,13 +162,25 @@ def running(folder: Path) -> Iterator[Glewlwyd]:
     with closing(sqlite3.connect(database)) as made:
         made.executescript(_tables())
     configuration = folder / "glewlwyd.conf"
-    configuration.write_text(_CONFIGURATION.format(port=port, origin=Glewlwyd.origin, database=database))
+    pages = _pages(folder)
+    configuration.write_text(
+        _CONFIGURATION.format(port=port, origin=Glewlwyd.origin, database=database, pages=pages)
+    )
     url = f"http://127.0.0.1:{port}"
     command = [program, f"--config-file={configuration}"]
     with process.running(command, folder=folder, ready_url=f"{url}/config"):
         server = Glewlwyd(url, database=database)
         _configure(server)
         yield server
+
+
+def _pages(folder: Path) -> Path:
+    """Its pages with the libraries that the package links to, which the server does not follow."""
+    pages = folder / "pages"
+    shutil.copytree(_PAGES, pages, ignore=shutil.ignore_patterns("config.json", "*.map"))
+    addresses = {name: f"{Glewlwyd.origin}/{page}" for name, page in _ADDRESSES.items()}
+    (pages / "config.json").write_text(json.dumps({"lang": ["en"], **addresses}))
+    return pages
 
 
 def _tables() -> str:
