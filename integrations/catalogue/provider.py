@@ -244,10 +244,14 @@ class Provider:
         return next((field for field in self.connection_fields if field.name == name), None)
 
     @property
+    def has_consent(self) -> bool:
+        """Whether customers are sent to the provider and come back, so that there is a redirect URL."""
+        return self.auth_kind in ("oauth2_code", "oauth1")
+
+    @property
     def unsupported_features(self) -> tuple[str, ...]:
         """What the entry asks for and the platform cannot do yet; each by its name in the file."""
         asked = {
-            f"auth_kind {self.auth_kind}": self.auth_kind != "oauth2_code",
             "secondary_tokens": bool(self.oauth.secondary_tokens),
         }
         return tuple(name for name, is_asked in asked.items() if is_asked)

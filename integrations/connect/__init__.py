@@ -27,8 +27,10 @@ from integrations.connect.manage import (
     manage_reconnect,
 )
 from integrations.connect.reconnect import open_reconnect
+from integrations.connect.typed import MAX_CHARACTERS, TooManyTries, submit
 
 __all__ = [
+    "MAX_CHARACTERS",
     "Activity",
     "Calls",
     "Consent",
@@ -38,6 +40,7 @@ __all__ = [
     "ManageEntry",
     "NewLink",
     "Started",
+    "TooManyTries",
     "browser_cookie",
     "choose",
     "create_link",
@@ -63,4 +66,5 @@ __all__ = [
     "result_url",
     "revoke_link",
     "start",
+    "submit",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from integrations.connect import choice as choices
-from integrations.connect import completion, consented
+from integrations.connect import completion, consented, signed_in
+from integrations.connect.granted import Granted
 from integrations.errors import CallbackRefused, InvalidInput
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink
 from integrations.models.link import Outcome
@@ -35,6 +37,7 @@ SENTENCES = {
     "not_chosen": _("No account was chosen in time. Open the link again to start afresh."),
     "denied": _("You did not grant access, so nothing was connected."),
     "rejected": _("The provider did not accept the authorization. Please try again."),
+    "refused": _("The provider does not accept these values. Check them there and type them again."),
     "unavailable": _("The provider could not be reached just now. Please try again in a minute."),
     "bad_response": _("The provider gave an answer that could not be understood. Please try again."),
     "misconfigured": _("The provider does not accept this app's settings. Its operator has to correct them."),
@@ -88,11 +91,16 @@ def finish(slug: str, query_string: str, *, browser_secret: str | None) -> Finis
     if is_repeat:
         attempt = _outcome_of_the_first(attempt)
     else:
-        completion.complete(
-            attempt, partial(consented.obtain, attempt, answer=answer, query_string=query_string)
-        )
+        completion.complete(attempt, _way_of(attempt, answer, query_string))
         attempt.refresh_from_db()
     return _finished(attempt, is_repeat=is_repeat)
+
+
+def _way_of(attempt: AuthorizationAttempt, answer: Callback, query_string: str) -> Callable[[], Granted]:
+    """What obtains the grant of one who comes back."""
+    if attempt.client.integration.provider.auth_kind == "oauth1":
+        return partial(signed_in.obtain, attempt, query_string=query_string)
+    return partial(consented.obtain, attempt, answer=answer, query_string=query_string)
 
 
 def choose(slug: str, attempt_id: str, account_id: str, *, browser_secret: str | None) -> Finished:
@@ -221,6 +229,11 @@ def _finished(attempt: AuthorizationAttempt, *, is_repeat: bool) -> Finished:
         attempt_id=attempt.pk,
         accounts=choices.from_json(attempt.choice).accounts if attempt.choice else (),
     )
+
+
+def outcome_of(attempt: AuthorizationAttempt) -> Finished:
+    """How an attempt ended that has ended just now."""
+    return _finished(attempt, is_repeat=False)
 
 
 def result_url(finished: Finished) -> str | None:

@@ -254,12 +254,8 @@ def end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", de
 
 def _give_back(attempt: AuthorizationAttempt, granted: Granted) -> None:
     """Tokens that were granted and are not kept."""
-    if not granted.is_ours_to_end:
-        return
-    opened = {"access_token": granted.response.access_token}
-    if granted.response.refresh_token:
-        opened["refresh_token"] = granted.response.refresh_token
     account_id = granted.identity.account_id if granted.identity else ""
+    opened = granted.opened(attempt.client.integration.provider)
     give_back(attempt, opened, captured=granted.captured, account_id=account_id)
 
 
@@ -273,6 +269,8 @@ def give_back(
     """Best effort: end unused tokens at the provider (CAL-11); not where that would, or might, end other
     connections to the same account too."""
     provider = attempt.client.integration.provider
+    if provider.auth_kind in ("api_key", "basic"):
+        return  # the customer's own, which no attempt has made
     if shared_grants.obstacle(provider, client=attempt.client, account_id=account_id, opened=dict(opened)):
         return
     try:

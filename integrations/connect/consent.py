@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integrations import granted_scopes
-from integrations.catalogue import ConnectionField, Provider
+from integrations.catalogue import ConnectionField, ConnectionSecret, Provider
 from integrations.models import Connection, ConnectLink
 from integrations.models.connection import Status
 
@@ -31,6 +31,7 @@ class Consent:
     provider: Provider
     scopes: tuple[ConsentScope, ...]
     fields: tuple[ConnectionField, ...]
+    secrets: tuple[ConnectionSecret, ...]
     values: dict[str, str]
     is_reconnect: bool
 
@@ -60,6 +61,7 @@ def describe(link: ConnectLink) -> Consent:
             _in_words(provider, scope, is_optional, is_new=scope in new) for scope, is_optional in named
         ),
         fields=asked,
+        secrets=provider.connection_secrets,
         values=values,
         is_reconnect=connection.status != Status.PENDING,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from integrations import catalogue, provider_calls, tokens
-from integrations.catalogue import InvalidConnectionField, TokenCapture
+from integrations.catalogue import InvalidConnectionField, Provider, TokenCapture
 from integrations.errors import (
     ConnectFailed,
     ProviderError,
@@ -26,16 +26,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Granted:
-    """Tokens, values beside them, and the account if it could be read.
-
-    is_ours_to_end: the provider made the tokens for this attempt, so that they are ended when they are not kept.
-    """
+    """Tokens, values beside them, and the account if it could be read."""
 
     response: TokenResponse
     captured: dict[str, str]
     identity: Identity | None
     identity_evidence: str = ""
-    is_ours_to_end: bool = True
+
+    def opened(self, provider: Provider) -> dict[str, str]:
+        """The tokens by name, as those that a provider may be shown."""
+        return opened(provider, self.response)
 
 
 def config_of(attempt: AuthorizationAttempt) -> dict[str, str]:
@@ -77,17 +77,23 @@ def look_up(
     proves_credential: bool = False,
 ) -> Identity:
     """Whose account it is. Raises ProviderError, and catalogue.TemplateError when a value is missing."""
-    opened = {"access_token": response.access_token}
-    if response.refresh_token:
-        opened["refresh_token"] = response.refresh_token
+    provider = attempt.client.integration.provider
     return provider_calls.identify(
-        attempt.client.integration.provider,
+        provider,
         client=tokens.client_authentication(attempt.client),
-        tokens=opened,
+        tokens=opened(provider, response),
         values=values,
         bound_to=attempt.link.connection.provider_account_id,
         proves_credential=proves_credential,
     )
+
+
+def opened(provider: Provider, response: TokenResponse) -> dict[str, str]:
+    """The tokens by name. What is kept in the refresh token's place of client credentials is none."""
+    found = {"access_token": response.access_token}
+    if response.refresh_token and provider.auth_kind != "oauth2_client_credentials":
+        found["refresh_token"] = response.refresh_token
+    return found
 
 
 def failed(error: ProviderError) -> ConnectFailed:

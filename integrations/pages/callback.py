@@ -41,10 +41,16 @@ class CallbackView(Page):
 
 
 def answer(request: HttpRequest, finished: connect.Finished) -> HttpResponse:
-    """The result: back to the partner's returnUrl, else as JSON or a page; or the accounts to choose from."""
+    """The result: back to the partner's returnUrl, else as JSON or a page; or the accounts to choose from.
+
+    After a form of ours a page leads back: the form-action of its policy forbids a redirect to another site.
+    """
     if finished.outcome == "choosing" and not replies.accepts_json(request):
         return choose_page(request, finished)
     return_url = connect.result_url(finished) if finished.outcome != "choosing" else None
+    if return_url and request.method == "POST" and not replies.accepts_json(request):
+        context = {**result_context(finished), "return_url": iri_to_uri(return_url)}
+        return replies.page(request, "connect/returning.html", context)
     if return_url:
         # not HttpResponseRedirect, which refuses an allowed returnUrl of 2,048 characters plus its result
         return HttpResponse(status=302, headers={"Location": iri_to_uri(return_url)})
@@ -110,7 +116,9 @@ def result_context(finished: connect.Finished) -> dict[str, Any]:
         "cable": "joined" if is_connected else "broken",
         "partner_mark": marks.of_name(partner.name),
         "provider_mark": marks.of_provider(integration.provider),
+        "partner_name": partner.name,
         "provider_name": finished.provider_name,
+        "is_typed": not integration.provider.has_consent,
         "account_name": finished.account_name if is_connected else "",
         "warning": _(finished.warning),
         "again_path": "" if is_connected else links.again_path(finished.link),
@@ -130,6 +138,14 @@ def _outcome_words(finished: connect.Finished, names: dict[str, str]) -> dict[st
         else _("%(integration)s could not be connected") % names
     )
     return {"heading": heading, "lead": _what_happened(finished)[:MAX_SENTENCE_CHARACTERS]}
+
+
+def what_went_wrong(finished: connect.Finished) -> str:
+    """Why an attempt did not lead to a connection, in the reader's language."""
+    if finished.reason == "refused":
+        said = _("%(provider)s does not accept these values. Check them there and type them again.")
+        return said % {"provider": finished.provider_name}
+    return _what_happened(finished)[:MAX_SENTENCE_CHARACTERS]
 
 
 def _what_happened(finished: connect.Finished) -> str:

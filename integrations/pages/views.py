@@ -11,20 +11,28 @@ from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.api import problems
 from accounts.api.problems import Problem
 from integrations import connect, errors
-from integrations.catalogue import ConnectionField
+from integrations.catalogue import ConnectionField, ConnectionSecret
 from integrations.models import ConnectLink
-from integrations.pages import catalogue_words, cookies, links, marks, replies, words
+from integrations.pages import callback, catalogue_words, cookies, links, marks, replies, words
 from integrations.pages.replies import Page
+
+#: before the names of inputs whose values are kept sealed, so that none is taken for a connection field
+SECRET_PREFIX = "secret-"  # noqa: S105 - a prefix of names
 
 
 @dataclass(frozen=True, slots=True)
 class FieldInput:
-    """One connection field as the page shows it; error is the sentence beside it, "" when all is well."""
+    """One input as the page shows it; error is the sentence beside it, "" when all is well.
+
+    is_secret: never shown again, and typed unseen. where: where at the provider the value stands.
+    """
 
     name: str
     title: str
@@ -34,6 +42,9 @@ class FieldInput:
     required: bool
     value: str
     error: str
+    is_secret: bool = False
+    where: str = ""
+    max_characters: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +68,18 @@ class ConnectView(Page):
             connect.mark_opened(link)
         return response
 
+    @method_decorator(sensitive_post_parameters())
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         link = links.find(token)
         connect.require_usable(link, now=timezone.now())
         secret = cookies.read(request) or connect.new_browser_secret()
-        names = [field.name for field in connect.describe(link).fields]
-        values = {name: request.POST[name] for name in names if name in request.POST}
+        consent = connect.describe(link)
+        values = {
+            field.name: request.POST[field.name] for field in consent.fields if field.name in request.POST
+        }
+        act = _start if consent.provider.has_consent else _submit
         try:
-            started = connect.start(link, browser_secret=secret, values=values)
+            response = act(request, link, secret, values)
         except errors.InvalidInput as error:
             if replies.accepts_json(request):
                 return problems.render(
@@ -73,9 +88,28 @@ class ConnectView(Page):
             return _confirm(request, link, values=values, error=error)
         except errors.NotFound as error:
             return replies.dead_end(request, Problem("not_found", str(error)), words.SWITCHED_OFF)
-        response = _leaving(request, started, again_path=request.path)
         cookies.write(response, secret)
         return response
+
+
+def _start(request: HttpRequest, link: ConnectLink, secret: str, values: Mapping[str, str]) -> HttpResponse:
+    started = connect.start(link, browser_secret=secret, values=values)
+    return _leaving(request, started, again_path=request.path)
+
+
+def _submit(request: HttpRequest, link: ConnectLink, secret: str, values: Mapping[str, str]) -> HttpResponse:
+    """Connect with what was typed. What is wrong with it is said beside the form; all else is a result."""
+    names = [wanted.name for wanted in link.integration.provider.connection_secrets]
+    typed = {
+        name: request.POST[SECRET_PREFIX + name] for name in names if SECRET_PREFIX + name in request.POST
+    }
+    finished = connect.submit(link, browser_secret=secret, values=values, secrets=typed)
+    if finished.reason in ("link_used", "link_revoked"):
+        raise errors.LinkUnusable(finished.reason.removeprefix("link_"))
+    is_failed = finished.outcome not in ("connected", "choosing")
+    if is_failed and not replies.accepts_json(request):
+        return _confirm(request, link, values=values, failure=callback.what_went_wrong(finished))
+    return callback.answer(request, finished)
 
 
 class ConnectStatusView(Page):
@@ -119,12 +153,15 @@ def _confirm(
     *,
     values: Mapping[str, str] | None = None,
     error: errors.InvalidInput | None = None,
+    failure: str = "",
 ) -> HttpResponse:
+    """failure: why what was typed did not lead to a connection, in the reader's language."""
     consent = connect.describe(link)
-    context = confirm_context(consent, values=values, error=error)
+    context = confirm_context(consent, values=values, typed=request.POST, error=error, failure=failure)
     newest = link.attempts.order_by("-created_at").first()
     context["has_tried"] = newest is not None and newest.finished_at is None
-    response = replies.page(request, "connect/confirm.html", context, status=400 if error else 200)
+    status = 429 if isinstance(error, connect.TooManyTries) else 400 if error or failure else 200
+    response = replies.page(request, "connect/confirm.html", context, status=status)
     cookies.write(response, cookies.read(request) or connect.new_browser_secret())
     return response
 
@@ -133,35 +170,60 @@ def confirm_context(
     consent: connect.Consent,
     *,
     values: Mapping[str, str] | None = None,
+    typed: Mapping[str, str] | None = None,
     error: errors.InvalidInput | None = None,
+    failure: str = "",
 ) -> dict[str, Any]:
-    """What connect/confirm.html needs. values are what was typed before; error belongs to one of the fields,
-    or to the form as a whole when it names none of them."""
-    wrong_name = error.field.rpartition(".")[2] if error else ""
+    """What connect/confirm.html needs. values and typed are what was sent before; error belongs to one of the
+    inputs, or to the form as a whole when it names none of them, as failure does."""
     known: Mapping[str, Any] = consent.values if values is None else {**consent.values, **values}
-    fields = [
-        FieldInput(
-            name=field.name,
-            title=catalogue_words.in_words(field.title),
-            description=catalogue_words.in_words(field.description),
-            example=field.example,
-            suffix=field.suffix or "",
-            required=field.required,
-            value=str(known.get(field.name, "")),
-            error=_field_error(error, field) if error and field.name == wrong_name else "",
-        )
-        for field in consent.fields
-    ]
+    fields = [_input(field, str(known.get(field.name, "")), error) for field in consent.fields]
+    fields += [_secret_input(secret, typed or {}, error) for secret in consent.secrets]
     return {
         "consent": consent,
+        "is_typed": not consent.provider.has_consent,
         "partner_mark": marks.of_name(consent.partner_name),
         "provider_mark": marks.of_provider(consent.provider),
         "scope_groups": grouped(consent.scopes),
         "has_optional_scopes": any(scope.is_optional for scope in consent.scopes),
         "fields": fields,
-        "has_errors": error is not None,
-        "form_error": gettext(str(error)) if error and not any(field.error for field in fields) else "",
+        "has_errors": error is not None or bool(failure),
+        "form_error": failure
+        or (gettext(str(error)) if error and not any(field.error for field in fields) else ""),
     }
+
+
+def _input(field: ConnectionField, value: str, error: errors.InvalidInput | None) -> FieldInput:
+    is_wrong = error is not None and error.field in (field.name, f"connectionConfig.{field.name}")
+    return FieldInput(
+        name=field.name,
+        title=catalogue_words.in_words(field.title),
+        description=catalogue_words.in_words(field.description),
+        example=field.example,
+        suffix=field.suffix or "",
+        required=field.required,
+        value=value,
+        error=_field_error(error, field.example) if error and is_wrong else "",
+    )
+
+
+def _secret_input(
+    secret: ConnectionSecret, typed: Mapping[str, str], error: errors.InvalidInput | None
+) -> FieldInput:
+    is_wrong = error is not None and error.field == f"secrets.{secret.name}"
+    return FieldInput(
+        name=SECRET_PREFIX + secret.name,
+        title=catalogue_words.in_words(secret.title),
+        description=catalogue_words.in_words(secret.description),
+        example=secret.example,
+        suffix="",
+        required=True,
+        value="" if secret.is_secret else str(typed.get(SECRET_PREFIX + secret.name, "")),
+        error=_field_error(error, secret.example) if error and is_wrong else "",
+        is_secret=secret.is_secret,
+        where=catalogue_words.in_words(secret.console_location),
+        max_characters=connect.MAX_CHARACTERS,
+    )
 
 
 def grouped(scopes: tuple[connect.ConsentScope, ...]) -> list[ScopeGroup]:
@@ -181,8 +243,8 @@ def _in_words(scope: connect.ConsentScope) -> connect.ConsentScope:
     return replace(scope, meaning=meaning, group=group)
 
 
-def _field_error(error: errors.InvalidInput, field: ConnectionField) -> str:
-    return catalogue_words.field_error(str(error), example=field.example)
+def _field_error(error: errors.InvalidInput, example: str) -> str:
+    return catalogue_words.field_error(str(error), example=example)
 
 
 def _leaving(request: HttpRequest, started: connect.Started, *, again_path: str) -> HttpResponse:

@@ -14,6 +14,8 @@ from integrations.oauth.token_request import ClientAuthentication, TokenRequest
 from integrations.provider_calls.placement import placed
 from integrations.provider_calls.transport import Reply, send, send_request
 
+#: by which a credential is told to be none (RFC 9110 sections 15.5.2 and 15.5.4)
+REFUSED = frozenset({401, 403})
 #: of one grant; a person who may choose among more finds none of them on a page
 MOST_ACCOUNTS = 200
 
@@ -61,10 +63,12 @@ def identify(
 
     bound_to: the account that the connection has already, chosen where a grant covers several (Xero,
     Atlassian, Procore). A probe that is optional in the entry may fail without harm. proves_credential: the
-    credential was typed a moment ago, and is wrong when any probe is answered with 401 (RFC 9110 section 15.5.2).
+    credential was typed a moment ago, so that one probe at least has to be answered where any is refused.
     Raises ProviderError, and catalogue.TemplateError when a value that an address needs is missing.
     """
     identity = Identity()
+    refusal: ProviderError | None = None
+    is_proved = False
     for probe in provider.identity:
         try:
             known = {**values, **identity.extras}
@@ -73,10 +77,14 @@ def identify(
             if probe.items is not None and not bound_to:
                 identity.accounts = _accounts(probe, answer, values)
         except ProviderError as error:
-            if probe.is_optional and not (proves_credential and error.status == 401):
-                continue
-            raise
+            if not probe.is_optional:
+                raise
+            refusal = refusal or (error if error.status in REFUSED else None)
+            continue
+        is_proved = True
         _merge(identity, probe, document, values)
+    if proves_credential and refusal is not None and not is_proved:
+        raise refusal
     if not identity.account_id and provider.account_id_template:
         identity.account_id = catalogue.render(provider.account_id_template, values)
     return identity

@@ -28,13 +28,29 @@
   // The page that comes back from the browser's memory must not keep its button locked.
   var form = document.querySelector(".connect-form");
   if (form) {
-    var button = form.querySelector("button");
+    var button = form.querySelector("button[type=submit]");
     form.addEventListener("submit", function (event) {
       if (button.getAttribute("aria-disabled") === "true") event.preventDefault();
       button.setAttribute("aria-disabled", "true");
     });
     window.addEventListener("pageshow", function () { button.removeAttribute("aria-disabled"); });
   }
+
+  // What is typed unseen may be looked at; it is unseen again before it is sent, so that no browser keeps it as text.
+  document.querySelectorAll("input[data-show]").forEach(function (input) {
+    var look = document.createElement("button");
+    function show(isShown) {
+      input.type = isShown ? "text" : "password";
+      look.textContent = input.getAttribute(isShown ? "data-hide" : "data-show");
+    }
+    look.type = "button";
+    look.className = "look";
+    look.setAttribute("aria-controls", input.id);
+    look.addEventListener("click", function () { show(input.type === "password"); input.focus(); });
+    show(false);
+    input.after(look);
+    input.form.addEventListener("submit", function () { show(false); });
+  });
 
   document.querySelectorAll("[data-copy]").forEach(function (element) {
     if (!navigator.clipboard) return;

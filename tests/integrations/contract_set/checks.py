@@ -34,7 +34,7 @@ CHECKS: dict[str, Check] = {
     "expired": Check(checks_calls.check_expired),
     "limits": Check(checks_calls.check_limits),
     "errors": Check(checks_tokens.check_errors, _CONSENT),
-    "revocation": Check(checks_tokens.check_revocation, _CONSENT),
+    "revocation": Check(checks_tokens.check_revocation, _CONSENT | {"oauth1"}),
 }
 
 

@@ -14,6 +14,7 @@ from integrations import catalogue
 from integrations.tokens.refresh import opened
 from proxy import expired, retries
 from proxy.peek import Peek
+from tests.integrations.contract_set import signed
 from tests.integrations.contract_set.placeholders import filled, filled_url, timed
 from tests.integrations.contract_set.sent import check_fields, placed
 from tests.integrations.contract_set.stage import host_of
@@ -94,11 +95,13 @@ def _own_places(visit: Visit) -> list[tuple[dict[str, str], str]]:
 def _check_arrived(visit: Visit, arrived: Received, url: str) -> None:
     api = visit.replies["api"]
     credential = placed(api["sends"], visit.values)
+    assert visit.key not in arrived.target
+    assert not any(visit.key in value for _, value in arrived.headers)
+    if signed.is_expected(api["sends"]):
+        arrived = signed.verified(arrived, visit.values)
     assert arrived.url == url.partition("?")[0]
     assert arrived.query == {**_query_of(url), **credential.get("query", {})}
     check_fields(arrived, {**filled(api.get("headers", {}), visit.values), **credential.get("header", {})})
-    assert visit.key not in arrived.target
-    assert not any(visit.key in value for _, value in arrived.headers)
 
 
 def _query_of(url: str) -> dict[str, str]:

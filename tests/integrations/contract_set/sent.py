@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
+from tests.integrations.contract_set import signed
 from tests.integrations.contract_set.placeholders import filled, filled_url
 from tests.provider_server import Received
 
@@ -31,6 +32,8 @@ def check_request(request: Received, expected: Mapping[str, Any], values: Mappin
     url, _, query = filled_url(expected["url"], values).partition("?")
     assert (request.method, request.url) == (expected["method"], url)
     credential = _credential(expected, values)
+    if signed.is_expected(expected.get("credential")):
+        request = signed.verified(request, values)
     wanted_query = {
         **dict(parse_qsl(query, keep_blank_values=True)),
         **filled(expected.get("query", {}), values),

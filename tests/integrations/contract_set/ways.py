@@ -1,8 +1,4 @@
-"""The ways to a connection: a customer's consent, and for kinds that nobody can connect yet a row made by hand.
-
-WAYS says which kinds the set connects as a customer would. An entry of another kind whose row is made by hand is
-named at the end of each run, and fails as soon as the platform says that it can connect it.
-"""
+"""The ways to a connection, one for each kind of provider: WAYS says how the set connects it as a customer would."""
 
 from __future__ import annotations
 
@@ -15,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unittest import mock
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from integrations import catalogue, connect, provider_calls
-from integrations.catalogue import Provider
+from integrations import catalogue, connect
 from integrations.connect import Finished, LinkRequest
-from integrations.connections.identity import identity_columns
-from integrations.models import Connection
-from tests import factories
-from tests.factories import ACTOR, World
+from integrations.oauth.oauth1 import TokenPair
+from tests.factories import ACTOR
 from tests.integrations.connect.conftest import Browser
+from tests.integrations.contract_set import signed
 from tests.integrations.contract_set.placeholders import filled
 from tests.integrations.providers.conftest import CLIENT_SECRET
-from tests.provider_server import Received
+from tests.provider_server import Answer, Received
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -135,51 +129,75 @@ def _pairs(query: str) -> dict[str, str]:
 
 
 @dataclass
-class Row:
-    """A row made by hand, with the credential that the entry makes of what a customer would type."""
+class Typed:
+    """A customer types what the provider has given to him, or presses the button where there is nothing to type."""
 
     visit: Visit
 
     def connected(self) -> Connected:
         visit = self.visit
-        stage, replies = visit.stage, visit.replies
-        credential = credential_of(
-            visit.provider, {**replies.mapping("connection"), **replies.mapping("secrets")}
-        )
-        at = World(
-            stage.at.partner, stage.at.new_credential, visit.integration, visit.integration.current_client()
-        )
-        made = factories.connection(
-            at,
-            CUSTOMER,
-            access_token=credential or visit.values["ACCESS_TOKEN"],
-            refresh_token=None,
-            expires_in=None,
-            connection_config=replies.mapping("connection"),
-            captured=replies.mapping("captured"),
-        )
+        replies = visit.replies
+        request = LinkRequest(foreign_identifier=CUSTOMER)
+        new = connect.create_link(visit.stage.at.partner, visit.integration, request, actor=ACTOR)
+        fetches = visit.provider.auth_kind == "oauth2_client_credentials"
+        token_calls = visit.token_calls() if fetches else []
         with visit.world():
-            visit.script(*replies.items("identity"))
-            identity = provider_calls.identify(
-                visit.provider,
-                client=visit.client(),
-                tokens={"access_token": credential or visit.values["ACCESS_TOKEN"]},
-                values=made.config_values(),
+            visit.script(*token_calls, *replies.items("identity"))
+            finished = connect.submit(
+                connect.find_link(urlsplit(new.url).path.rpartition("/")[2]),
+                browser_secret=connect.new_browser_secret(),
+                values=replies.mapping("connection"),
+                secrets=replies.mapping("secrets"),
             )
-        Connection.objects.filter(pk=made.pk).update(**identity_columns(identity))
-        return Connected(made.pk, [], visit.requests())
+        said = (finished.outcome, finished.reason, finished.detail)
+        assert finished.outcome == "connected", f"the customer could not connect: {said}"
+        calls, count = visit.requests(), len(token_calls)
+        return Connected(new.link.connection_id, calls[:count], calls[count:], finished.warning)
 
 
-def credential_of(provider: Provider, typed: Mapping[str, str]) -> str:
-    """What is kept of the values that a customer typed; "" for a kind that asks for none."""
-    if not provider.connection_secrets:
-        return ""
-    default = "{username}:{password}" if provider.auth_kind == "basic" else "{api_key}"
-    return catalogue.render(provider.secret_template or default, typed)
+@dataclass
+class SignedIn:
+    """A customer leaves with a temporary token of OAuth 1.0a and comes back with a verifier."""
+
+    visit: Visit
+
+    def connected(self) -> Connected:
+        visit = self.visit
+        rules, browser = visit.provider.oauth1, Browser()
+        assert rules is not None
+        visit.values["TOKEN_SECRET"] = "secret/of+the=token"
+        temporary = TokenPair("temporary/token", "temporary-secret", {})
+        granted = TokenPair(visit.values["ACCESS_TOKEN"], visit.values["TOKEN_SECRET"])
+        request = LinkRequest(foreign_identifier=CUSTOMER)
+        new = connect.create_link(visit.stage.at.partner, visit.integration, request, actor=ACTOR)
+        with visit.world(), mock.patch("egress.upstream_map.public_location", str):
+            visit.script(*visit.replies.items("identity"))
+            confirmed = f"{temporary.stored()}&oauth_callback_confirmed=true"
+            server, values = visit.stage.server, visit.integration.connection_config
+            for endpoint, answer in (
+                (rules.request_token_endpoint, confirmed),
+                (rules.access_token_endpoint, granted.stored()),
+            ):
+                server.on("POST", catalogue.render_url(visit.provider, endpoint, values), Answer(answer))
+            left = browser.leave(new, **visit.replies.mapping("connection"))
+            assert _pairs(urlsplit(left).query)["oauth_token"] == temporary.token
+            callback = urlsplit(signed.told(visit.requests()[0])["oauth_callback"])
+            back = {"oauth_token": temporary.token, "oauth_verifier": CODE}
+            finished = browser.come_back(f"{callback.query}&{urlencode(back)}", slug=visit.integration.slug)
+        said = (finished.outcome, finished.reason, finished.detail)
+        assert finished.outcome == "connected", f"the customer could not connect: {said}"
+        calls = visit.requests()
+        return Connected(new.link.connection_id, calls[:2], calls[2:], finished.warning)
 
 
-WAYS: dict[str, Callable[[Visit], Way]] = {"oauth2_code": Consent}
+WAYS: dict[str, Callable[[Visit], Way]] = {
+    "oauth2_code": Consent,
+    "oauth2_client_credentials": Typed,
+    "api_key": Typed,
+    "basic": Typed,
+    "oauth1": SignedIn,
+}
 
 
 def way_of(visit: Visit) -> Way:
-    return WAYS.get(visit.provider.auth_kind, Row)(visit)
+    return WAYS[visit.provider.auth_kind](visit)
