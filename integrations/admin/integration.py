@@ -168,7 +168,9 @@ class IntegrationAdmin(ScopePlanPages):
             "foreign_host": "" if request.get_host().lower() == public_host else request.get_host(),
             "public_url": settings.PUBLIC_URL,
             "client": client,
-            "may_check": integration is not None and self.has_change_permission(request, integration),
+            "may_check": integration is not None
+            and provider.credentials.client_id is not None
+            and self.has_change_permission(request, integration),
             "has_next_secret": client is not None and client.next_client_secret is not None,
             "is_secret_unreadable": client is not None
             and client.client_secret is not None
@@ -194,7 +196,8 @@ class IntegrationAdmin(ScopePlanPages):
         app += [name for name in names if name.startswith(CONFIG_PREFIX)]
         head = ("slug", "display_name", "environment", "is_enabled")
         fieldsets: list[Any] = [(None, {"fields": head if obj is None else ("provider_name", *head)})]
-        fieldsets.append((f"Your app at {provider.display_name}", {"fields": (*app, "use_anyway")}))
+        if app:
+            fieldsets.append((f"Your app at {provider.display_name}", {"fields": (*app, "use_anyway")}))
         if "next_client_secret" in names:
             fieldsets.append(
                 ("Changing the secret", {"fields": ("next_client_secret",), "classes": ("collapse",)})
@@ -216,7 +219,7 @@ class IntegrationAdmin(ScopePlanPages):
     @admin.display(description="Client ID")
     def shown_client_id(self, integration: Integration) -> SafeString | str:
         client = integration.clients.filter(is_current=True).first()
-        return code(client.client_id) if client else "–"
+        return code(client.client_id) if client and client.client_id else "–"
 
     @admin.display(description="Client Secret")
     def shown_secret(self, integration: Integration) -> str:

@@ -170,7 +170,7 @@ class IntegrationForm(forms.ModelForm):
                 may_override_all = may_override_all and finding.may_override
                 if name in self.fields:
                     self.add_error(name, finding.sentence)
-        if (told and may_override_all) or cleaned.get("use_anyway"):
+        if "use_anyway" in self.fields and ((told and may_override_all) or cleaned.get("use_anyway")):
             self.fields["use_anyway"].widget = forms.CheckboxInput()
 
     def _looks_secret(self, value: str) -> bool:
@@ -226,6 +226,10 @@ def form_class(provider: Provider, integration: Integration | None) -> type[Inte
     """The form for one provider; integration None: a new one."""
     client = integration.clients.filter(is_current=True).first() if integration else None
     fields: dict[str, Any] = {"provider": provider, **_credential_fields(provider, integration, client)}
+    if provider.auth_kind != "oauth2_code":
+        fields["install_url"] = None  # takes a declared field away
+    if provider.credentials.client_id is None:
+        fields["client_id"] = fields["use_anyway"] = None
     for field in provider.connection_fields:
         if field.asked_of == "staff":
             fields[CONFIG_PREFIX + field.name] = forms.CharField(

@@ -93,6 +93,8 @@ class AuthorizationAttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="URL that was sent")
     def sent_url(self, attempt: AuthorizationAttempt) -> SafeString | str:
         try:
+            if attempt.link.integration.provider.auth_kind != "oauth2_code":
+                return "–"  # none, or one whose token is gone
             return format_html('<code class="pb-code pb-code--block">{}</code>', url_without_secrets(attempt))
         except (UnknownProvider, CatalogueError, TemplateError, UnsendableRequest) as error:
             return f"cannot be shown any more: {error}"

@@ -36,7 +36,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--provider", required=True, help="its id in the catalogue, such as hubspot")
         parser.add_argument("--slug", required=True, help="the short name, such as hbdev; cannot be changed")
-        parser.add_argument("--client-id", required=True)
+        parser.add_argument(
+            "--client-id", default="", help="left out for providers without apps, such as those with API keys"
+        )
         parser.add_argument(
             "--client-secret-file", metavar="PATH", help="a file with the secret; - is standard input"
         )
@@ -63,12 +65,18 @@ class Command(BaseCommand):
             integration = setup.create(provider.id, options["slug"], values, actor=_ACTOR)
         except InvalidInput as error:
             raise CommandError(f"{_option(error.field)}: {error}") from error
-        answers = {"slug": integration.slug, "provider": provider.id, "redirectUrl": integration.redirect_uri}
+        redirect_uri = integration.redirect_uri if provider.has_consent else None
+        answers = {"slug": integration.slug, "provider": provider.id, "redirectUrl": redirect_uri}
         if options["json"]:
             self.stdout.write(json.dumps(answers))
             return
+        if redirect_uri is None:
+            self.stdout.write(
+                f"Made {integration.slug}. There is nothing to register at {provider.display_name}."
+            )
+            return
         self.stdout.write(f"Made {integration.slug}. Register this redirect URL at {provider.display_name}:")
-        self.stdout.write(integration.redirect_uri)
+        self.stdout.write(redirect_uri)
 
     def _values(self, provider: Provider, options: dict[str, Any]) -> IntegrationValues:
         plain = {"client_id": options["client_id"], "app_id": options["app_id"]}
