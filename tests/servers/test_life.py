@@ -82,6 +82,18 @@ def test_a_replayed_refresh_token_ends_the_family_and_the_customer_is_asked_agai
     assert again.pk == connection.pk and scene.call().status_code == 200
 
 
+def test_an_entry_may_count_a_wordless_refusal_as_one_of_six(make_scene: MakeScene) -> None:
+    """What an operator of Glewlwyd can write who knows that the secret is right."""
+    scene = make_scene("glewlwyd", verdicts=[{"verdict": "unknown", "statuses": [400]}])
+    connection = scene.connect()
+    stolen = scene.tokens_of(connection)["refresh_token"]
+    assert refresh(scene, connection) == "active"
+    assert steal_and_replay(scene, stolen) == 400
+    assert refresh(scene, connection) == "refresh_unavailable"
+    connection.refresh_from_db()
+    assert (connection.status, connection.unknown_refusals) == ("active", 1)
+
+
 def test_disconnecting_kills_the_token_at_the_server(scene: Scene) -> None:
     connection = scene.connect()
     held = scene.tokens_of(connection)

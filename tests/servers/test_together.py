@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.served, pytest.mark.slow]
 AT_ONCE = 12
 
 
+@pytest.mark.db
 @pytest.mark.parametrize("name", ["oidc-provider", "toolkit", "glewlwyd"])
 def test_many_calls_at_the_moment_of_expiry_make_one_refresh(make_scene: MakeScene, name: str) -> None:
     """A second one would be a replay to the server, which then ends the grant."""

@@ -147,8 +147,6 @@ class Glewlwyd(RealServer):
         oauth["authorization_response_iss_parameter_supported"] = True  # and that it sends `iss`
         oauth["rotates_refresh_token"] = True
         oauth["lifetimes"] = {"access_token_seconds": 600}
-        # A code that is spent, too old or another's: 403 and a word of its own (RFC 6749 has invalid_grant).
-        oauth["verdicts"] = [{"verdict": "grant_gone", "errors": ["invalid_code"]}]
         document["identity"] = [{"url": self.origin + self.whoami, "account_id": "sub", "name": "name"}]
 
 
