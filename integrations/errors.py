@@ -83,7 +83,7 @@ class InvalidInput(IntegrationsError):
 class CallbackRefused(IntegrationsError):
     """A callback that belongs to no attempt of this browser.
 
-    reason: no_state, unknown_state, other_browser, no_cookie, expired, not_ours, malformed.
+    reason: no_state, error_without_state, unknown_state, other_browser, no_cookie, expired, not_ours, malformed.
     """
 
     def __init__(self, reason: str, sentence: str) -> None:

@@ -153,6 +153,10 @@ def _attempt_of(slug: str, answer: Callback, browser_secret: str | None) -> Auth
             "not_ours",
             _("Installing from the provider's marketplace is not offered yet. Start from the app itself."),
         )
+    if not answer.state and answer.error:
+        # RFC 9126: of a reference that is spent or too old the server knows the client and no state any more. What
+        # it says of that could be anybody's words, as nothing here tells who wrote them.
+        raise CallbackRefused("error_without_state", SENTENCES["error"])
     if not answer.state:
         raise CallbackRefused(
             "no_state", "The answer names no attempt. Start again from the link you were given."

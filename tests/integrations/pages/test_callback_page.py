@@ -121,6 +121,18 @@ def test_another_browser_and_no_cookie_are_told_apart(browser: Client, make_link
     assert AuthorizationAttempt.objects.get().claimed_at is None
 
 
+def test_an_error_without_state_is_told_without_words_that_anybody_could_have_written(
+    browser: Client, db: None
+) -> None:
+    """A pushed request's reference that is used twice (RFC 9126): the server has forgotten the state."""
+    html = {"Accept": "text/html"}
+    reply = _back(browser, headers=html, error="invalid_request_uri", error_description="call 555-0100 now")
+    page = reply.content.decode()
+    assert reply.status_code == 400
+    assert "The provider reports a problem." in page and "open the link again" in page
+    assert "did not start here" not in page and "555-0100" not in page
+
+
 def test_a_refused_callback_is_problem_json_for_programs(browser: Client, db: None) -> None:
     reply = _back(browser, headers={"Accept": "application/json"}, code="abc")
     assert reply.status_code == 400
