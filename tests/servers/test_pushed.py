@@ -56,7 +56,7 @@ def test_a_reference_serves_one_use_and_a_second_is_told_as_no_attempt_of_anybod
         assert query_of(scene.visitor.back(again))["error"] == ["invalid_request_uri"]
         page = scene.visitor.open(scene.visitor.back(again))
         assert page.status_code == 400
-        assert "Nothing was connected" in page.text and "open the link again" in page.text
+        assert "The provider reports a problem." in page.text and "open the link again" in page.text
     assert 'data-outcome="connected"' in scene.come_back(back), "the first use is none the worse"
 
 

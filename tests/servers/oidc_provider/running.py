@@ -91,12 +91,12 @@ class OidcProvider(RealServer):
 @contextmanager
 def running(folder: Path, *, name: str, is_pushed: bool = False) -> Iterator[OidcProvider]:
     """is_pushed: takes authorization requests only when they were pushed ahead (RFC 9126)."""
-    port = free_port()
+    port, registration_token = free_port(), secrets.token_urlsafe()
     settings = {
         "port": port,
         "issuer": f"https://{name}.example",
         "cookieKey": secrets.token_urlsafe(),
-        "registrationToken": secrets.token_urlsafe(),
+        "registrationToken": registration_token,
         "requiresPushedRequests": is_pushed,
     }
     (folder / "node_modules").symlink_to(installed.node_modules(HERE))
@@ -110,6 +110,4 @@ def running(folder: Path, *, name: str, is_pushed: bool = False) -> Iterator[Oid
         ready_url=f"{url}/.well-known/openid-configuration",
         environment={"SETTINGS": json.dumps(settings)},
     ):
-        yield OidcProvider(
-            url, name=name, registration_token=settings["registrationToken"], is_pushed=is_pushed
-        )
+        yield OidcProvider(url, name=name, registration_token=registration_token, is_pushed=is_pushed)
