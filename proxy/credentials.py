@@ -37,36 +37,46 @@ class Places:
     """Where the vendor's own SDK puts its token, beside Authorization: read as the partner's key, then removed.
 
     header_schemes maps a field name in lower case to the word before the key, None when the value is the key.
+    words are those before the key in Authorization, in lower case, beside Bearer, token and Basic; an empty one
+    says that the key may stand there alone.
     dropped are further places of the provider's credential, never read and always removed.
     """
 
     header_schemes: Mapping[bytes, str | None]
     query_names: frozenset[str] = frozenset()
     dropped: frozenset[bytes] = frozenset()
+    words: frozenset[bytes] = frozenset()
 
     @classmethod
     def of(cls, api: Api) -> Places:
         headers: dict[bytes, str | None] = {}
-        queries = set()
+        queries, words = set(), set()
         for place in api.caller_credentials:
             if place.kind == "query":
                 queries.add(place.name)
-            elif place.name.lower() != "authorization":
+            elif place.name.lower() == "authorization":
+                words.add((place.scheme or "").lower().encode("ascii"))
+            else:
                 headers[place.name.lower().encode("ascii")] = place.scheme
         placed = api.credential
         if placed.kind == "query":
             queries.add(placed.name)
-        return cls(headers, frozenset(queries), frozenset({placed.name.lower().encode("ascii")}))
+        dropped = frozenset({placed.name.lower().encode("ascii")})
+        return cls(headers, frozenset(queries), dropped, frozenset(words) - _OUR_SCHEMES)
 
 
 ONLY_AUTHORIZATION = Places({})
 
 
-def from_authorization(value: bytes) -> Presented | None:
-    """The credential of an Authorization field; `token` is read as `Bearer`. None for a scheme not ours."""
+def from_authorization(value: bytes, words: frozenset[bytes] = frozenset()) -> Presented | None:
+    """The credential of an Authorization field; `token` and the words of the provider's SDK are read as `Bearer`.
+
+    None for a scheme that is neither.
+    """
     scheme, _, rest = value.strip().partition(b" ")
-    if scheme.lower() not in _OUR_SCHEMES:
-        return None
+    if scheme.lower() not in _OUR_SCHEMES and scheme.lower() not in words:
+        is_bare = b"" in words and scheme and not rest
+        return Presented("key", scheme.decode("latin-1")) if is_bare else None
     word = "Basic" if scheme.lower() == b"basic" else "Bearer"
     return Presented("authorization", f"{word} {rest.strip().decode('latin-1')}")
 

@@ -79,7 +79,7 @@ def sort_request(fields: Iterable[Field], places: Places) -> RequestFields:
             from_place = from_place or credentials.from_place(value, places.header_schemes[name])
         elif name in _NEVER_SENT:
             if name == b"authorization":
-                from_authorization = from_authorization or credentials.from_authorization(value)
+                from_authorization = from_authorization or credentials.from_authorization(value, places.words)
             elif name == b"content-length":
                 found.content_length = int(value) if value.isdigit() else 0
             elif name == b"transfer-encoding":

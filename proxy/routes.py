@@ -12,10 +12,10 @@ from integrations.access import integration_for
 from integrations.catalogue import Api, InvalidConnectionField, MissingValue, Provider
 from integrations.connections import find
 from integrations.errors import ReconnectRequired
-from integrations.models import Connection, Integration
+from integrations.models import ClientCredentials, Connection, Integration
 from integrations.oauth.oauth1 import Signer
 from integrations.representation import reconnect_url
-from integrations.tokens import AccessToken, client_authentication
+from integrations.tokens import AccessToken, client_authentication, client_secret
 from integrations.tokens.refresh import opened, require_usable
 from proxy import finding
 from proxy.credentials import ONLY_AUTHORIZATION, Field, Places
@@ -154,11 +154,21 @@ def _signer(connection: Connection, provider: Provider) -> Signer | None:
     return provider_calls.signer(provider, client_authentication(connection.client))
 
 
+def _client_values(client: ClientCredentials, templates: str) -> dict[str, str]:
+    """What the templates ask of the client. Raises UnreadableSecret."""
+    values = {}
+    if "{client_id}" in templates:
+        values["client_id"] = client.client_id
+    if "{client_secret}" in templates and (secret := client_secret(client)) is not None:
+        values["client_secret"] = secret.reveal()
+    return values
+
+
 def _added_fields(connection: Connection, values: dict[str, str]) -> tuple[Field, ...]:
     templates = connection.integration.provider.api.headers
     if not templates:
         return ()
-    if any("{client_id}" in template for template in templates.values()) and connection.client is not None:
-        values = {**values, "client_id": connection.client.client_id}
+    if connection.client is not None:
+        values = {**values, **_client_values(connection.client, " ".join(templates.values()))}
     headers = catalogue.resolve_headers(connection.integration.provider, values)
     return tuple((name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items())

@@ -184,7 +184,7 @@ def _revocation_templates(
 ) -> Iterator[tuple[str, str, frozenset[str]]]:
     if provider.revocation is None:
         return
-    yield "$.revocation.url", provider.revocation.url, after | {"token"}
+    yield "$.revocation.url", provider.revocation.url, after | {"token", "client_id"}
     for key, template in (*provider.revocation.params.items(), *provider.revocation.headers.items()):
         yield f"$.revocation.{key}", template, after | CLIENT_VALUES | {"token"}
 

@@ -253,8 +253,13 @@ class Connection(models.Model):
             return None
 
     def config_values(self) -> dict[str, str]:
-        """What the provider's templates are filled with: staff's, then the customer's, then captured values."""
-        return {**self.integration.connection_config, **self.connection_config, **self.captured}
+        """What the provider's templates are filled with: what its account told, staff's, the customer's, captures."""
+        return {
+            **self.provider_account_data,
+            **self.integration.connection_config,
+            **self.connection_config,
+            **self.captured,
+        }
 
 
 class ConnectionNumber(models.Model):

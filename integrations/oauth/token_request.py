@@ -45,6 +45,11 @@ class ClientAuthentication:
             f"ClientAuthentication(client_id={self.client_id!r}, client_secret=***, method={self.method!r})"
         )
 
+    def values(self) -> dict[str, str]:
+        """What templates may use of the client; a secret that there is not is left out."""
+        secret = {"client_secret": self.client_secret} if self.client_secret else {}
+        return {"client_id": self.client_id, **secret}
+
     def authorization_field(self) -> str | None:
         """The value of `Authorization`, None when the credentials travel in the content."""
         if self.method != "client_secret_basic":

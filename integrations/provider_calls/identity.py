@@ -101,7 +101,7 @@ def _ask(
     url = catalogue.render_url(provider, probe.url, values)
     headers = {
         "Accept": "application/json",
-        **{k: catalogue.render(v, values) for k, v in probe.headers.items()},
+        **catalogue.render_all(probe.headers, {**values, **client.values()}),
     }
     if probe.auth in {"bearer", "api"}:
         url, headers = placed(

@@ -89,12 +89,13 @@ def _ask(
     if provider.auth_kind == "oauth1":
         token = TokenPair.of(token).token
     has_token_in_path = "{token}" in rules.url
-    url = catalogue.render_url(provider, rules.url.replace("{token}", _TOKEN_PLACE), values)
+    known = {**values, "client_id": client.client_id}
+    url = catalogue.render_url(provider, rules.url.replace("{token}", _TOKEN_PLACE), known)
     url = url.replace(_TOKEN_PLACE, quote(token, safe=""))
     parameters = {} if has_token_in_path else _parameters(rules, kind, token, client, values)
     if rules.auth == "private_key_jwt":
         parameters |= _signed(client, url)
-    headers, body = dict(rules.headers), b""
+    headers, body = catalogue.render_all(rules.headers, {**values, **client.values()}), b""
     if rules.method == "GET" and parameters:
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
     elif parameters:
@@ -108,7 +109,7 @@ def _ask(
 def _parameters(
     rules: Revocation, kind: str, token: str, client: ClientAuthentication, values: Mapping[str, str]
 ) -> dict[str, str]:
-    parameters = {name: catalogue.render(template, values) for name, template in rules.params.items()}
+    parameters = catalogue.render_all(rules.params, {**values, **client.values()})
     if rules.token_parameter is not None:
         parameters[rules.token_parameter] = token
     if rules.token_type_hint:

@@ -43,20 +43,6 @@ def defect(provider: Provider, check: str) -> str | None:
 
     The day it does not, the tests of those entries say so, and the rule here has to go.
     """
-    api, revocation = provider.api, provider.revocation
-    extras = {name for probe in provider.identity for name in probe.extras}
-    if check in ("placement", "expired") and extras & _names(api.headers.values()):
-        return "the proxy fills header templates without what the identity call has told"
-    own_words = {place.scheme for place in api.caller_credentials if place.name.lower() == "authorization"}
-    if check == "placement" and own_words - {"Bearer", "token", "Basic"}:
-        return (
-            "the proxy reads the partner's key in Authorization after the words Bearer, token and Basic alone"
-        )
-    if check == "revocation" and revocation is not None:
-        if _names(revocation.headers.values()):
-            return "header templates of a revocation are not filled"
-        if _names(revocation.params.values()) & {"client_id", "client_secret"}:
-            return "the parameters of a revocation do not know the client"
     return None
 
 
