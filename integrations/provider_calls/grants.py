@@ -133,7 +133,7 @@ def fetch_client_token(
 
 
 def _with_client(values: Mapping[str, str], client: ClientAuthentication) -> dict[str, str]:
-    return {**values, "client_id": client.client_id, "client_secret": client.client_secret or ""}
+    return {**values, **client.values()}
 
 
 def unsendable(error: UnsendableRequest) -> ProviderError:
