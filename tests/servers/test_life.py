@@ -180,6 +180,18 @@ def test_a_customer_who_unticks_a_scope_is_connected_with_the_other(scene: Scene
     assert connection.requested_scopes == ["contacts", "files"]
 
 
+@pytest.mark.parametrize("params", [{}, {"nonce": "unused"}], ids=["without a nonce", "with one"])
+def test_a_server_that_wants_a_nonce_beside_openid_gets_it_from_its_entry(
+    make_scene: MakeScene, params: dict[str, str]
+) -> None:
+    """Glewlwyd asks for one, which OpenID Connect Core section 3.1.2.1 leaves open; no ID token is read here."""
+    scene = make_scene("glewlwyd", scope={"mandatory": ["openid"]}, authorization_params=params)
+    new = scene.link()
+    page = scene.come_back(scene.server.consent(scene.visitor, scene.visitor.leave(new.url)))
+    assert f'data-outcome="{"connected" if params else "failed"}"' in page
+    assert ("The provider reports a problem. (nonce required)" in page) == (not params)
+
+
 def test_an_expired_code_connects_nothing_and_the_link_can_be_used_again(scene: Scene) -> None:
     new = scene.link()
     back = scene.server.consent(scene.visitor, scene.visitor.leave(new.url))

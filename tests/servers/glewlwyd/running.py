@@ -117,7 +117,7 @@ class Glewlwyd(RealServer):
         return app
 
     def consent(self, visitor: Visitor, authorize_url: str) -> str:
-        return visitor.back(self.decide(visitor, authorize_url, grants=_SCOPES))
+        return visitor.back(self.decide(visitor, authorize_url, grants=("openid", *_SCOPES)))
 
     def deny(self, visitor: Visitor, authorize_url: str) -> str:
         raise NotImplementedError("its page lets nobody say no; see decide()")
