@@ -239,7 +239,7 @@ def _hosts(provider: Provider) -> Iterator[Problem]:
     for index, closed in enumerate(provider.api.closed_paths):
         if closed.host is not None and closed.host not in provider.api.hosts:
             yield f"$.api.closed_paths[{index}].host", "is not one of api.hosts"
-        if closed.pattern is not None and not re.sub(r"\{any\}|[/*]", "", closed.pattern):
+        if closed.pattern not in (None, "/") and not re.sub(r"\{any\}|[/*]", "", closed.pattern or ""):
             yield f"$.api.closed_paths[{index}].pattern", "names no segment: it would close everything"
     for path, template, _ in _template_uses(provider):
         host = template if path.startswith("$.api.hosts") else _authority(template)
