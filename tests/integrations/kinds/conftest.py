@@ -49,10 +49,11 @@ class Visitor:
     def look(self) -> str:
         return self._kept(self.web.get(self.path or self.link()))
 
-    def send(self, *, headers: dict[str, str] | None = None, **typed: str) -> Any:
+    def send(self, *, accept: str = "", **typed: str) -> Any:
         """Type values and press the button; names with `secret_` are those of secrets."""
         form = {name.replace("secret_", "secret-", 1): value for name, value in typed.items()}
         token = token_in(self.look().encode())
+        headers = {"Accept": accept} if accept else None
         reply = self.web.post(self.path, {"csrfmiddlewaretoken": token, **form}, headers=headers)
         self._kept(reply)
         return reply

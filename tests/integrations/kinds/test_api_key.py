@@ -15,6 +15,7 @@ from integrations import connections, tokens
 from integrations.connect import typed
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
+from tests import factories
 from tests.factories import ACTOR
 from tests.integrations.kinds.conftest import MakeVisitor, Visitor
 from tests.provider_server import Answer
@@ -141,16 +142,15 @@ def test_a_partner_with_a_return_url_gets_the_customer_back_by_a_page(sendgrid: 
 
 def test_a_program_is_told_in_json(sendgrid: Visitor) -> None:
     sendgrid.server.on("GET", SCOPES, Answer(status=401), {"scopes": []})
-    json_only = {"Accept": "application/json"}
-    refused = sendgrid.send(headers=json_only, secret_api_key=KEY)
+    refused = sendgrid.send(accept="application/json", secret_api_key=KEY)
     assert (refused.status_code, refused.json()["status"], refused.json()["reason"]) == (
         200,
         "failed",
         "refused",
     )
-    wrong = sendgrid.send(headers=json_only, secret_api_key="no")
+    wrong = sendgrid.send(accept="application/json", secret_api_key="no")
     assert (wrong.status_code, wrong.json()["field"]) == (400, "secrets.api_key")
-    done = sendgrid.send(headers=json_only, secret_api_key=KEY)
+    done = sendgrid.send(accept="application/json", secret_api_key=KEY)
     assert done.json()["status"] == "connected" and KEY not in done.content.decode()
 
 
@@ -183,3 +183,14 @@ def test_a_key_that_was_withdrawn_goes_to_the_partner_as_the_providers_401(
     sendgrid.server.on("GET", "https://api.sendgrid.com/v3/stats", Answer({"errors": []}, status=401))
     auth = {"Authorization": f"Bearer {sendgrid.at.api_key}"}
     assert platform.call("GET", "/proxy/kind-dev/cust/v3/stats", auth).status == 401
+
+
+def test_nobody_but_the_partner_who_made_the_link_can_use_it(sendgrid: Visitor, platform: Served) -> None:
+    sendgrid.send(secret_api_key=KEY)
+    stranger = factories.partner("Stranger")
+    key = factories.credential(stranger, sendgrid.at.integration).api_key
+    asked = len(sendgrid.server.requests)
+    theirs = platform.call("GET", "/proxy/kind-dev/cust/v3/stats", {"Authorization": f"Bearer {key}"})
+    nobody = platform.call("GET", "/proxy/kind-dev/cust/v3/stats", {})
+    assert (theirs.status, nobody.status) == (404, 401)
+    assert len(sendgrid.server.requests) == asked

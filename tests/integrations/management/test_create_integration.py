@@ -118,3 +118,20 @@ def test_a_provider_that_asks_staff_gets_its_value(db: Any, secret_file: str) ->
     arguments = ["--client-secret-file", secret_file, "--config", "instance=dev12345"]
     run(*arguments, provider="servicenow", client_id="0" * 32)
     assert Integration.objects.get().connection_config == {"instance": "dev12345"}
+
+
+def test_a_provider_without_an_app_needs_no_client_id_and_has_no_redirect_url(db: Any) -> None:
+    out = StringIO()
+    call_command("create_integration", "--provider", "sendgrid", "--slug", "mail", stdout=out)
+    assert out.getvalue() == "Made mail. There is nothing to register at SendGrid.\n"
+    client = Integration.objects.get().current_client()
+    assert (client.client_id, client.client_secret) == ("", None)
+
+
+def test_a_client_id_is_asked_for_where_there_is_one_and_refused_where_there_is_none(
+    db: Any, secret_file: str
+) -> None:
+    with pytest.raises(CommandError, match="--client-id: The Client ID is missing"):
+        run("--client-secret-file", secret_file, client_id="")
+    with pytest.raises(CommandError, match="--client-id: SendGrid has no such value"):
+        run(provider="sendgrid")

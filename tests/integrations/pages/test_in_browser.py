@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from integrations.models import AuthorizationAttempt, Connection, ConnectLink
 from integrations.models.link import Outcome
+from tests import factories
 from tests.integrations.pages.conftest import MakeLink, make_active
+from tests.provider_server import Answer, ProviderServer
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -205,3 +207,25 @@ def test_no_page_breaks_its_own_policy(
     page.click("text=Continue to HubSpot")
     page.wait_for_selector("text=Not connected")
     assert complaints == []
+
+
+def test_what_is_typed_unseen_can_be_looked_at_and_is_sent_unseen(
+    live_server: Any, chromium: Any, make_link: MakeLink, provider_server: ProviderServer
+) -> None:
+    """The button that shows it is a script's, under the page's own policy; without scripts there is none."""
+    provider_server.on("GET", "https://api.sendgrid.com/v3/scopes", Answer({}, status=401))
+    mail = factories.integration("mail", "sendgrid", client_id="")
+    path = make_link(integration=mail)[1]
+    page = chromium.new_page()
+    page.goto(live_server.url + path)
+    field = page.locator("input[name=secret-api_key]")
+    field.fill(f"SG.{'a' * 22}.{'b' * 43}")
+    assert field.get_attribute("type") == "password"
+    page.get_by_role("button", name="Show").click()
+    assert field.get_attribute("type") == "text"
+    page.get_by_role("button", name="Hide").click()
+    assert field.get_attribute("type") == "password"
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Connect SendGrid").click()
+    page.get_by_text("SendGrid does not accept these values.").wait_for()
+    assert page.locator("input[name=secret-api_key]").input_value() == ""
