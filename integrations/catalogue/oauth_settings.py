@@ -166,6 +166,7 @@ class OAuth:
     `basic_encoding` "form" encodes id and secret first (RFC 6749 section 2.3.1), "raw" does not.
     `rotates_refresh_token` None: unknown, or sometimes. `refresh_grace_seconds`: how long the old refresh
     token still works after a rotation. `refresh_margin_seconds`: refresh this early; None is our default.
+    `expires_in_unit` epoch_s, epoch_ms and iso8601: the member holds the moment of the end.
     `minimum_token_age_seconds`: the provider refuses an earlier refresh. `refreshes_per_second`: the sweep's cap
     over all workers; None is the installation's. `renews_with` "access_token": there
     is no refresh token, the access token itself is exchanged. `callback_hmac` names the algorithm that
@@ -197,7 +198,7 @@ class OAuth:
     scope: ScopeRules
     expects_refresh_token: bool
     lifetimes: Lifetimes = Lifetimes()
-    expires_in_unit: Literal["s", "ms"] = "s"
+    expires_in_unit: Literal["s", "ms", "epoch_s", "epoch_ms", "iso8601"] = "s"
     rotates_refresh_token: bool | None = None
     refresh_grace_seconds: int | None = None
     refresh_margin_seconds: int | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from integrations import tokens
+from integrations.catalogue import OAuth
 from integrations.connect import callback_proof, granted
 from integrations.connect.granted import Granted
 from integrations.errors import ConnectFailed, ProviderError
 from integrations.models import AuthorizationAttempt
-from integrations.oauth.callback import Callback
+from integrations.oauth.callback import Callback, parse_callback
 from integrations.oauth.masking import mask_secrets
 
 #: error codes by which providers tell that the customer said no (RFC 6749 section 4.1.2.1, and what is seen)
@@ -29,8 +32,20 @@ def obtain(attempt: AuthorizationAttempt, *, answer: Callback, query_string: str
         response = tokens.exchange(attempt, code=answer.code or "", values=config)
     except ProviderError as error:
         raise granted.failed(error) from error
-    rules = attempt.client.integration.provider.oauth.token_captures
+    oauth = attempt.client.integration.provider.oauth
+    if oauth.scope.granted_in == "callback":
+        response = replace(response, scopes=_scopes_told(oauth, query_string))
+    rules = oauth.token_captures
     return granted.with_account(attempt, response, captured=values, rules=rules)
+
+
+def _scopes_told(oauth: OAuth, query_string: str) -> tuple[str, ...] | None:
+    """The scopes that the customer has left ticked, where the callback alone tells them (Strava)."""
+    told = parse_callback(query_string, captures=["scope"]).captured.get("scope")
+    if told is None:
+        return None
+    blanks = str.maketrans(dict.fromkeys(oauth.scope.granted_separators, " "))
+    return tuple(dict.fromkeys(told.translate(blanks).split()))
 
 
 def _told(answer: Callback, error: str) -> ConnectFailed:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from .errors import InvalidTokenValue, UnreadableTokenResponse
@@ -16,7 +18,11 @@ from .token_failure import code_text, failure, is_told
 from .token_values import clean_token
 from .verdicts import as_text
 
+#: how a provider tells the end of a token: a length of time, or a moment
+Unit = Literal["s", "ms", "epoch_s", "epoch_ms", "iso8601"]
 TEN_YEARS_SECONDS = 315_576_000
+#: a moment of the year 2286, in milliseconds
+_LARGEST = 10**13
 DEFAULT_TOKEN_TYPE = "bearer"  # noqa: S105 - a scheme, not a secret
 DEEPEST = 12
 LONGEST_CONTENT_TYPE = 200
@@ -109,7 +115,7 @@ def parse_token_response(
     paths: Paths = TokenPaths(),
     success_error_rules: Sequence[ErrorRule] = (),
     scope_separators: Iterable[str] = " ,",
-    expires_in_unit: Literal["s", "ms"] = "s",
+    expires_in_unit: Unit = "s",
     known_secrets: Iterable[str] = (),
 ) -> TokenResponse:
     """Read an answer of the token endpoint, whatever its status and content type.
@@ -174,13 +180,12 @@ def _response(
     access_token: str,
     refresh_token: str | None,
     scope_separators: Iterable[str],
-    expires_in_unit: Literal["s", "ms"],
+    expires_in_unit: Unit,
 ) -> TokenResponse:
     warnings = [
         f"{code_text(name) or 'a member'} came more than once, the last value counts"
         for name in content.repeated
     ]
-    divisor = 1000 if expires_in_unit == "ms" else 1
     lifetime_path = paths.refresh_token_expires_in or next(
         (name for name in REFRESH_LIFETIMES if name in members), REFRESH_LIFETIMES[0]
     )
@@ -190,9 +195,9 @@ def _response(
         access_token=access_token,
         refresh_token=refresh_token,
         token_type=_token_type(members.at(paths.token_type), hidden, warnings),
-        expires_in=_lifetime(members, paths.expires_in, divisor, warnings),
+        expires_in=_lifetime(members, paths.expires_in, expires_in_unit, warnings),
         # Keycloak and others: 0 is a refresh token without limit.
-        refresh_token_expires_in=_lifetime(members, lifetime_path, divisor, warnings) or None,
+        refresh_token_expires_in=_lifetime(members, lifetime_path, expires_in_unit, warnings) or None,
         scopes=_scopes(members, paths.scope, "".join(scope_separators), warnings),
         raw=raw,
         members=members,
@@ -209,18 +214,43 @@ def _token_type(value: object, hidden: Iterable[str], warnings: list[str]) -> st
     return value.strip()
 
 
-def _lifetime(members: Members, path: str, divisor: int, warnings: list[str]) -> int | None:
-    """Whole seconds from 0 to ten years, fractions rounded down; anything else counts as missing."""
+def _lifetime(members: Members, path: str, unit: Unit, warnings: list[str]) -> int | None:
+    """Whole seconds from 0 to ten years, fractions rounded down; anything else counts as missing.
+
+    A moment that has passed is 0: the token is there, and is to be renewed before it is used.
+    """
     parent, _, name = path.rpartition(".")
     holder = members.at(parent) if parent else members
     if not isinstance(holder, Mapping) or name not in holder:
         return None
-    seconds = _number(holder[name])
-    seconds = None if seconds is None else math.floor(seconds / divisor)
+    seconds = _seconds(holder[name], unit)
     if seconds is None or not 0 <= seconds <= TEN_YEARS_SECONDS:
         warnings.append(f"{name} is unusable, taken as missing")
         return None
     return seconds
+
+
+def _seconds(value: object, unit: Unit) -> int | None:
+    if unit == "iso8601":
+        ends_at = _moment(value)
+        return None if ends_at is None else max(0, math.floor(ends_at - time.time()))
+    number = _number(value)
+    if number is None:
+        return None
+    if unit in ("ms", "epoch_ms"):
+        number /= 1000
+    return max(0, math.floor(number - time.time())) if unit.startswith("epoch") else math.floor(number)
+
+
+def _moment(value: object) -> float | None:
+    """A date and time of ISO 8601 as a time since the epoch; one without an offset is UTC."""
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> float | None:
@@ -228,7 +258,7 @@ def _number(value: object) -> float | None:
         return None
     if isinstance(value, int):
         # Compared as an integer first: one beyond 2**1024 does not become a float.
-        return value if abs(value) <= TEN_YEARS_SECONDS * 1000 else None
+        return value if abs(value) <= _LARGEST else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):

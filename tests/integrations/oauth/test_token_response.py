@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -338,3 +340,41 @@ def test_any_octets_are_a_response_or_one_of_our_errors(body: bytes, content_typ
         response = outcome(200, content_type, prefix + body)
         assert str(response).isprintable()
         assert isinstance(response, TokenResponse | TokenEndpointError)
+
+
+@pytest.mark.parametrize(
+    ("unit", "told", "seconds"),
+    [
+        ("epoch_s", lambda now: now + 3600, 3599),
+        ("epoch_s", lambda now: str(now + 3600), 3599),
+        ("epoch_ms", lambda now: (now + 3600) * 1000, 3599),
+        ("epoch_s", lambda now: now - 10, 0),
+        ("iso8601", lambda now: datetime.fromtimestamp(now + 3600, UTC).isoformat(), 3599),
+        ("iso8601", lambda now: datetime.fromtimestamp(now + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), 3599),
+        ("iso8601", lambda now: datetime.fromtimestamp(now + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%S"), 3599),
+        ("iso8601", lambda now: "2001-01-01T00:00:00Z", 0),
+        ("iso8601", lambda now: "tomorrow", None),
+        ("iso8601", lambda now: 3600, None),
+        ("epoch_s", lambda now: 10**14, None),
+        ("epoch_s", lambda now: True, None),
+    ],
+    ids=[
+        "s",
+        "text",
+        "ms",
+        "past",
+        "offset",
+        "Z",
+        "no offset",
+        "long past",
+        "words",
+        "number",
+        "far",
+        "bool",
+    ],
+)
+def test_the_end_may_be_told_as_a_moment(unit: Any, told: Any, seconds: int | None) -> None:
+    found = answer(
+        {"access_token": "a", "expires_in": told(int(time.time()) + 1)}, expires_in_unit=unit
+    ).expires_in
+    assert found == seconds or (seconds == 3599 and found in (3599, 3600))
