@@ -6,17 +6,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.utils import timezone
 
-from integrations import catalogue, connections, tokens
+from integrations import catalogue, connections, provider_calls, tokens
 from integrations.catalogue import registry
+from integrations.errors import ProviderRefused, ReconnectRequired
 from integrations.models import ClientCredentials, Connection
 from integrations.models.connection import Status
 from integrations.tokens import ClientGrant
 from sealing import Secret
-from tests.factories import ACTOR
+from tests import factories
+from tests.factories import ACTOR, World
 from tests.integrations.catalogue.entry import DELETED, changed, with_facts, write_entry
 from tests.integrations.kinds.conftest import MakeVisitor, Visitor
 from tests.provider_server import Answer
@@ -198,3 +201,35 @@ def test_a_client_is_kept_in_one_text_and_shown_in_none() -> None:
     assert ClientGrant.of(grant.stored()) == grant
     assert ClientGrant.of(ClientGrant().stored()) == ClientGrant()
     assert "hidden" not in repr(grant)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [(Answer(FIRST), None), (Answer({"error": "invalid_client"}, status=401), "client_secret")],
+    ids=["right", "wrong"],
+)
+def test_staff_may_try_the_integrations_own_client(grants: Make, answer: Answer, wrong: str | None) -> None:
+    at = grants(is_own=False)
+    at.server.on("POST", TOKEN, answer)
+    trial = provider_calls.try_credentials(
+        at.at.integration.provider,
+        client=tokens.client_authentication(at.at.client),
+        redirect_uri="",
+        values={},
+    )
+    assert (trial.is_certain, trial.wrong) == (True, wrong)
+
+
+def test_an_imported_token_never_asks_for_what_the_integrations_own_client_may_do(world: World) -> None:
+    """An oauth2_code connection whose refresh token was made to look like a client is refreshed as any other."""
+    made = factories.connection(world, refresh_token=ClientGrant().stored())
+    sent: list[str] = []
+
+    def refuse(provider: Any, *, refresh_token: str, **rest: Any) -> Any:
+        sent.append(refresh_token)
+        raise ProviderRefused("no", error="invalid_grant", verdict="grant_gone")
+
+    expire(made)
+    with mock.patch("integrations.provider_calls.refresh", refuse), pytest.raises(ReconnectRequired):
+        tokens.ensure_fresh(made.pk)
+    assert sent == ["client-credentials:{}"]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from integrations import connections, tokens
+from integrations import connections, provider_calls, tokens
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
 from tests.factories import ACTOR
@@ -249,3 +249,34 @@ def test_the_pair_is_one_text_for_whoever_may_read_tokens(trello: Visitor) -> No
     made = connected(trello)
     pair = dict(parse_qsl(tokens.ensure_fresh(made.pk).secret.reveal()))
     assert pair == {"oauth_token": GRANTED[0], "oauth_token_secret": GRANTED[1]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (Answer(pairs_of(TEMPORARY, oauth_callback_confirmed="true")), None),
+        (Answer(b"oauth_problem=consumer_key_unknown", status=401), "client_secret"),
+        (Answer(b"invalid key", status=401), "client_secret"),
+    ],
+    ids=["right", "unknown key", "no word of the problem"],
+)
+def test_staff_may_try_key_and_secret(trello: Visitor, answer: Answer, wrong: str | None) -> None:
+    trello.server.on("POST", REQUEST_TOKEN, answer)
+    trial = tried(trello)
+    assert (trial.is_certain, trial.wrong) == (True, wrong)
+    assert ("accepts" if wrong is None else "refuses") in trial.sentence
+
+
+def test_a_provider_that_cannot_be_asked_says_nothing_of_key_and_secret(trello: Visitor) -> None:
+    trello.server.on("POST", REQUEST_TOKEN, Answer(status=503))
+    assert tried(trello).is_certain is False
+
+
+def tried(at: Visitor) -> provider_calls.Trial:
+    integration = at.at.integration
+    return provider_calls.try_credentials(
+        integration.provider,
+        client=tokens.client_authentication(at.at.client),
+        redirect_uri=integration.redirect_uri,
+        values={},
+    )

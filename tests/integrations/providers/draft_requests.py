@@ -73,4 +73,6 @@ class Sent:
             return {"credential": {"header": "Authorization", "basic": pair}}
         if value == "Bearer ACCESS_TOKEN":
             return {"authorization": "bearer"}
+        if value.startswith("OAuth oauth_"):
+            return {"credential": {"oauth1": True}}
         return {"credential": value} if value else {"authorization": "none"}
