@@ -224,7 +224,8 @@ def _request(
     refuse_broken_text(parameters)
     headers = {name: value for name, value in extra_headers.items() if name.lower() not in _OWN_FIELDS}
     headers["Accept"] = "application/json"
-    authorization = client.authorization_field()
+    # An entry may write the field itself, where the client is proved in a way of the provider's own.
+    authorization = client.authorization_field() or extra_headers.get("Authorization")
     if authorization is not None:
         headers["Authorization"] = authorization
     if method == "GET":
