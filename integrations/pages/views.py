@@ -221,7 +221,7 @@ def _secret_input(
         value="" if secret.is_secret else str(typed.get(SECRET_PREFIX + secret.name, "")),
         error=_field_error(error, secret.example) if error and is_wrong else "",
         is_secret=secret.is_secret,
-        where=catalogue_words.in_words(secret.console_location),
+        where=secret.console_location,
         max_characters=connect.MAX_CHARACTERS,
     )
 

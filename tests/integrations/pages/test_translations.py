@@ -77,6 +77,8 @@ def texts_of_the_catalogue() -> Iterator[tuple[str, bool]]:
     for provider in catalogue.all_providers():
         for field in provider.connection_fields:
             yield from ((text, field.asked_of != "staff") for text in (field.title, field.description))
+        for secret in provider.connection_secrets:  # where it is found is said in the provider's own words
+            yield from ((text, True) for text in (secret.title, secret.description))
         for scope in provider.scopes:
             yield from ((text, scope.kind not in UNTRANSLATED_KINDS) for text in (scope.meaning, scope.group))
 
