@@ -28,6 +28,8 @@ def missing_parts() -> list[str]:
     without = [name for name in ("node", "npm") if shutil.which(name) is None]
     if without:
         missing.append(f"SDKs of Node: no {' and no '.join(without)} (Debian: apt-get install nodejs npm)")
+    if shutil.which("glewlwyd") is None:
+        missing.append("a real authorization server: no glewlwyd (Debian: apt-get install glewlwyd)")
     return missing
 
 
