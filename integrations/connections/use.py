@@ -22,7 +22,8 @@ from integrations.errors import (
 )
 from integrations.models import Connection
 from integrations.models.connection import Status
-from integrations.tokens.refresh import load
+from integrations.tokens.outcomes import end_grant
+from integrations.tokens.refresh import load, reconnect_required
 
 _PAUSED_BY = {
     ActorKind.PARTNER: "paused_by_partner",
@@ -93,6 +94,7 @@ def check(connection: Connection) -> Connection:
         try:
             identity = _ask(connection, token.secret.reveal())
         except ProviderReplyUnreadable as error:
+            _end_if_refused(connection, error)
             raise ProviderUnavailable(
                 "The provider does not accept the token.", evidence=error.evidence
             ) from error
@@ -101,6 +103,17 @@ def check(connection: Connection) -> Connection:
     if token.version == connection.token_version:  # no refresh has proved the grant on the way here
         _prove(connection)
     return load(connection.pk)
+
+
+def _end_if_refused(connection: Connection, error: ProviderError) -> None:
+    """A key, a password or a signed token that is refused has been withdrawn: there is nothing to renew it with.
+
+    Raises ReconnectRequired.
+    """
+    is_lasting = connection.integration.provider.auth_kind in ("api_key", "basic", "oauth1")
+    if is_lasting and error.status == 401:
+        end_grant(connection, reason="revoked_at_provider", error=error, now=timezone.now())
+        raise reconnect_required(load(connection.pk))
 
 
 def _prove(connection: Connection) -> None:

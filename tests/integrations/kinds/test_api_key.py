@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Event
 from integrations import connections, tokens
 from integrations.connect import typed
+from integrations.errors import ProviderUnavailable, ReconnectRequired
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
 from tests import factories
@@ -194,3 +195,22 @@ def test_nobody_but_the_partner_who_made_the_link_can_use_it(sendgrid: Visitor, 
     nobody = platform.call("GET", "/proxy/kind-dev/cust/v3/stats", {})
     assert (theirs.status, nobody.status) == (404, 401)
     assert len(sendgrid.server.requests) == asked
+
+
+def test_a_check_tells_a_key_that_was_withdrawn_from_a_provider_in_trouble(sendgrid: Visitor) -> None:
+    sendgrid.send(secret_api_key=KEY)
+    assert connections.check(sendgrid.connection()).status == Status.ACTIVE
+    sendgrid.server.on("GET", SCOPES, Answer(status=503))
+    with pytest.raises(ProviderUnavailable):
+        connections.check(sendgrid.connection())
+    assert sendgrid.connection().status == Status.ACTIVE
+    sendgrid.server.on("GET", SCOPES, Answer({"errors": []}, status=401))
+    with pytest.raises(ReconnectRequired):
+        connections.check(sendgrid.connection())
+    made = sendgrid.connection()
+    assert (made.status, made.status_reason) == (Status.RECONNECT_REQUIRED, "revoked_at_provider")
+    assert Event.objects.filter(type="connection.reconnect_required").count() == 1
+    sendgrid.link()
+    sendgrid.server.on("GET", SCOPES, {"scopes": []})
+    assert sendgrid.send(secret_api_key=OTHER_KEY).status_code == 200
+    assert sendgrid.connection().status == Status.ACTIVE

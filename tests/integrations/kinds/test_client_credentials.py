@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests import factories
 from tests.factories import ACTOR, World
 from tests.integrations.catalogue.entry import DELETED, changed, with_facts, write_entry
 from tests.integrations.kinds.conftest import MakeVisitor, Visitor
+from tests.integrations.pages.conftest import token_in
 from tests.provider_server import Answer
 from tests.proxy.servers import Served
 
@@ -44,9 +46,9 @@ OWN_CLIENT = [secret("client_id", "Client ID", is_secret=False), secret("client_
 
 @pytest.fixture
 def grants(visitor: MakeVisitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """grants(is_own=…): the client is the customer's own, or the integration's."""
+    """grants(is_own=…): the client is the customer's own, or the integration's. probe: more of the account's call."""
 
-    def make(*, is_own: bool) -> Visitor:
+    def make(*, is_own: bool, **probe: str) -> Visitor:
         document = changed(
             (("id",), "grants"),
             (("display_name",), "Grants"),
@@ -65,7 +67,7 @@ def grants(visitor: MakeVisitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 },
             ),
             (("api",), {"base_url": "https://api.grants.example", "hosts": ["api.grants.example"]}),
-            (("identity",), [{"url": ME, "auth": "api", "account_id": "id", "name": "name"}]),
+            (("identity",), [{"url": ME, "auth": "api", "account_id": "id", "name": "name", **probe}]),
             (("revocation",), {"url": REVOKE, "sends": ["refresh_token", "access_token"], "auth": "none"}),
         )
         write_entry(tmp_path, with_facts(document), name="grants.yaml")
@@ -233,3 +235,25 @@ def test_an_imported_token_never_asks_for_what_the_integrations_own_client_may_d
     with mock.patch("integrations.provider_calls.refresh", refuse), pytest.raises(ReconnectRequired):
         tokens.ensure_fresh(made.pk)
     assert sent == ["client-credentials:{}"]
+
+
+def test_of_several_accounts_the_customer_chooses_and_is_led_back_by_a_page(grants: Make) -> None:
+    at = grants(is_own=True, items="$")
+    at.server.on("GET", ME, [{"id": "g-1", "name": "Acme"}, {"id": "g-2", "name": "Beta"}])
+    at.link(return_url="https://app.example.com/done")
+    page = at.send(**OWN).content.decode()
+    attempt = re.search(r'name="attempt" value="([^"]+)"', page)
+    assert attempt is not None and "Acme" in page and "Beta" in page
+    form = {"csrfmiddlewaretoken": token_in(page.encode()), "attempt": attempt[1], "account": "g-2"}
+    done = at.web.post("/oauth/kind-dev/choose", form)
+    assert done.status_code == 200, "a redirect to another site after a form is blocked by form-action"
+    assert "https://app.example.com/done?status=connected" in done.content.decode()
+    assert at.connection().provider_account_id == "g-2"
+    assert ClientGrant.of(opened_raw(at.connection())) == ClientGrant(
+        "customers-client", "customers-secret/1"
+    )
+
+
+def opened_raw(connection: Connection) -> str:
+    assert connection.refresh_token is not None
+    return connection.refresh_token.open().reveal()
