@@ -64,7 +64,7 @@ def test_ref_09_an_account_that_is_being_moved_is_a_matter_of_time(hubspot: Prov
 
 def test_credentials_look_as_hubspot_shows_them(hubspot: Provider) -> None:
     fields = hubspot.credentials
-    assert fields.client_id.pattern and fields.app_id and fields.app_id.pattern
+    assert fields.client_id and fields.client_id.pattern and fields.app_id and fields.app_id.pattern
     assert re.fullmatch(fields.client_id.pattern, "7fff1e36-2d40-4ae1-bbb1-5266d59564fb")
     assert not re.fullmatch(fields.client_id.pattern, "1160452")
     assert not re.fullmatch(fields.client_id.pattern, "7933b042-0952-4e7d-a327dab-3dc")

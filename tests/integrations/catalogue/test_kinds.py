@@ -25,7 +25,7 @@ ENDPOINTS = {
     "authorization_endpoint": "https://acme.example/authorize",
     "access_token_endpoint": "https://acme.example/access",
 }
-WITHOUT_OAUTH = (
+WITHOUT_OAUTH: tuple[tuple[tuple[str | int, ...], Any], ...] = (
     (("oauth",), DELETED),
     (("revocation",), DELETED),
     (("api", "hosts"), ["api.acme.example", "{sub}.shop.example"]),
