@@ -16,6 +16,8 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload
 
+from integrations import catalogue
+from integrations.catalogue import Provider
 from tests.provider_server import Answer, Received
 from tests.sdks.conftest import Connect, Partner
 from tests.sdks.vendor import Vendor
@@ -23,7 +25,14 @@ from tests.sdks.vendor import Vendor
 pytestmark = pytest.mark.served
 ORIGIN = "https://www.googleapis.com"
 SESSION = "/upload/drive/v3/files/session"
+PROXY = "https://connect.example.com/proxy/acme/cust"
 CONTENT = bytes(range(256)) * 2_048  # 512 KiB, in two pieces
+#: entries of single APIs, with the lines that they show
+OTHERS = [
+    entry
+    for entry in catalogue.all_providers()
+    if entry.sdk is not None and entry.sdk.package == "google-api-python-client"
+]
 
 
 def file(number: int) -> dict[str, Any]:
@@ -146,3 +155,18 @@ def test_with_the_base_url_alone_googles_client_reads_but_uploads_miss_the_proxy
                 drive.files().create(body={"name": "a"}, media_body=media).execute()
     assert caught.value.status_code == 404
     assert len(vendor.server.requests) == 1
+
+
+@pytest.mark.parametrize("entry", OTHERS, ids=[entry.id for entry in OTHERS])
+def test_the_snippet_of_each_google_entry_calls_the_paths_of_google_s_own_description(
+    entry: Provider,
+) -> None:
+    """Some descriptions have the API's name and version in the base, some in every path."""
+    assert entry.sdk is not None
+    names: dict[str, Any] = {}
+    snippet = entry.sdk.snippet.replace("{proxy_url}", PROXY).replace("{key}", "key")
+    exec(compile(snippet, entry.id, "exec"), names)
+    with names["client"] as client:
+        base = client._baseUrl.replace(PROXY, entry.api.base_url)
+        described = client._rootDesc["rootUrl"] + client._rootDesc["servicePath"]
+    assert base == described

@@ -43,16 +43,26 @@ def test_every_sdk_of_the_page_has_one_block_of_code() -> None:
         assert page.block(name).language == ("js" if name.startswith("@") else "python")
 
 
+def of_the_page() -> set[tuple[str, str]]:
+    """Provider and package of each SDK that is run."""
+    named = [(_NAMED.match(cells[0]), cells[1].strip("`")) for cells in pages.rows(page.TEXT)]
+    return {(provider_id, found[1]) for found, provider_id in named if found}
+
+
 def test_the_page_s_providers_are_in_the_catalogue() -> None:
-    told = {cells[1].strip("`") for cells in pages.rows(page.TEXT) if _NAMED.match(cells[0])}
+    told = {provider_id for provider_id, _ in of_the_page()}
     assert told <= {provider.id for provider in catalogue.all_providers()}
     assert len(told) == 7
 
 
-def test_the_catalogue_s_lines_are_those_of_the_page() -> None:
-    shown = [provider.sdk for provider in catalogue.all_providers() if provider.sdk is not None]
-    assert {"hubspot-api-client", "slack_sdk", "stripe"} <= {sdk.package for sdk in shown}
-    for sdk in shown:
+def test_the_catalogue_s_lines_are_those_of_the_page_where_they_are_run() -> None:
+    """Those of providers that the page does not name are shown with the entry alone, and not run."""
+    run = of_the_page()
+    ids = {provider_id for provider_id, _ in run}
+    shown = {entry.id: entry.sdk for entry in catalogue.all_providers() if entry.sdk and entry.id in ids}
+    assert {"hubspot", "slack", "stripe"} <= set(shown)
+    assert {(provider_id, sdk.package) for provider_id, sdk in shown.items()} <= run
+    for sdk in shown.values():
         lines = sdk.snippet.replace('"{key}"', "KEY").replace('"{proxy_url}"', "PROXY_URL")
         (made,) = [line for line in lines.splitlines() if line.startswith("client = ")]
         names = re.findall(r"\w+", made)

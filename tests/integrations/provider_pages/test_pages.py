@@ -9,12 +9,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from integrations import catalogue
-from integrations.catalogue import facts
+from integrations.catalogue import Provider, facts
 from integrations.provider_pages import words
+from integrations.provider_pages.content import KEY
 from integrations.provider_pages.durations import in_words
 from tests import factories
 
 EVERY = [provider.id for provider in catalogue.all_providers()]
+SDKS = [provider for provider in catalogue.all_providers() if provider.sdk is not None]
 
 
 def test_the_list_names_every_provider(client: Client) -> None:
@@ -63,10 +65,18 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def test_the_snippet_leads_through_this_installation(client: Client) -> None:
-    page = client.get("/providers/hubspot").content.decode()
-    assert "http://localhost:8000/proxy/&lt;short-name&gt;/&lt;customer&gt;" in page
-    assert "{proxy_url}" not in page and "{key}" not in page
+@pytest.mark.parametrize("provider", SDKS, ids=[provider.id for provider in SDKS])
+def test_the_snippet_of_an_sdk_leads_through_this_installation(client: Client, provider: Provider) -> None:
+    """With both placeholders replaced, so that Python's is a program."""
+    assert provider.sdk and "{proxy_url}" in provider.sdk.snippet and "{key}" in provider.sdk.snippet
+    page = client.get(f"/providers/{provider.id}").content.decode()
+    assert f'<code translate="no">{provider.sdk.package}</code>' in page
+    (shown,) = re.findall(r"<pre[^>]*><code[^>]*>(.*?)</code></pre>", page, flags=re.DOTALL)
+    shown = _unescaped(shown)
+    address = "http://localhost:8000/proxy/<short-name>/<customer>"
+    assert shown == provider.sdk.snippet.replace("{proxy_url}", address).replace("{key}", KEY).rstrip("\n")
+    if provider.sdk.language == "python":
+        compile(shown, provider.id, "exec")
 
 
 @pytest.mark.parametrize("wrong", ["nobody", "HUBSPOT", "hubspot.yaml", "x" * 300])
