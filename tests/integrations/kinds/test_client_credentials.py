@@ -23,6 +23,7 @@ from tests import factories
 from tests.factories import ACTOR, World
 from tests.integrations.catalogue.entry import DELETED, changed, with_facts, write_entry
 from tests.integrations.kinds.conftest import MakeVisitor, Visitor
+from tests.integrations.moving.bundles import Mover, forget_everything
 from tests.integrations.pages.conftest import token_in
 from tests.provider_server import Answer
 from tests.proxy.servers import Served
@@ -257,3 +258,21 @@ def test_of_several_accounts_the_customer_chooses_and_is_led_back_by_a_page(gran
 def opened_raw(connection: Connection) -> str:
     assert connection.refresh_token is not None
     return connection.refresh_token.open().reveal()
+
+
+def test_a_customers_client_moves_to_another_installation_with_the_connection(
+    grants: Make, tmp_path: Path
+) -> None:
+    at = grants(is_own=True)
+    at.send(**OWN)
+    before, folder = opened_raw(at.connection()), tmp_path / "bundle"
+    folder.mkdir()
+    mover = Mover(folder)
+    mover.export("--with-integrations")
+    assert b"customers-secret" not in mover.path("bundle").read_bytes()
+    forget_everything()
+    assert mover.restore()["adopted"] == 1, mover.err
+    assert opened_raw(at.connection()) == before
+    assert at.connection().integration.current_client().client_id == ""
+    expire(at.connection())
+    assert tokens.ensure_fresh(at.connection().pk).secret.reveal() == "second-token"
