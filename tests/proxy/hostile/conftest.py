@@ -17,7 +17,7 @@ from tests import factories
 from tests.egress.servers import Conversation, Server
 from tests.factories import HUBSPOT_ORIGINS, World
 from tests.proxy.conftest import TOKEN
-from tests.proxy.hostile import providers
+from tests.proxy.hostile import catalogued, providers
 from tests.proxy.hostile.network import Network, watched
 from tests.proxy.hostile.rows import PAGE, SERVER, Row
 from tests.proxy.servers import RawReply, Served, served
@@ -162,21 +162,30 @@ def place(transactional_db: None) -> Iterator[Place]:
     origins += providers.ORIGINS.values()
     servers = {origin: Server(answering) for origin in origins}
     mapping = {origin: f"http://127.0.0.1:{server.port}" for origin, server in servers.items()}
+    # One server for the hosts of all other entries: what came to it is told apart by its Host.
+    servers[""] = Server(answering)
+    others = {f"https://{host}" for entry in catalogued.ENTRIES for host in entry.hosts} - mapping.keys()
+    mapping |= dict.fromkeys(others, f"http://127.0.0.1:{servers[''].port}")
     at = factories.world()
     cust = factories.connection(at, "cust", access_token=TOKEN, expires_in=86_400)
     for provider_id in providers.ORIGINS:
-        connected(at, provider_id)
+        connected(at, provider_id, **providers.KNOWN.get(provider_id, {}))
+    for entry in catalogued.ENTRIES:
+        connected(at, entry.id, entry.integration, **entry.connection)
     with override_settings(UPSTREAM_MAP=mapping), served() as platform, watched() as network:
         yield Place(platform, at, cust, network, servers)
     for server in servers.values():
         server.close()
 
 
-def connected(at: World, provider_id: str) -> None:
-    """The same customer's connection with another provider, of the integration `of-{provider_id}`."""
-    made = factories.integration(f"of-{provider_id}", provider_id, client_id="0123456789abcdef")
+def connected(at: World, provider_id: str, config: dict[str, str] | None = None, **known: Any) -> None:
+    """The same customer's connection with another provider, of the integration `of-{provider_id}`.
+
+    config: what staff have told of it. known: what the connection knows beside its token.
+    """
+    made = factories.integration(
+        f"of-{provider_id}", provider_id, client_id="0123456789abcdef", connection_config=config or {}
+    )
     at.credential.integration_grants.create(integration=made)
     there = World(at.partner, at.new_credential, made, made.current_client())
-    factories.connection(
-        there, "cust", access_token=TOKEN, expires_in=86_400, **providers.KNOWN.get(provider_id, {})
-    )
+    factories.connection(there, "cust", access_token=TOKEN, expires_in=86_400, **known)
