@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit
@@ -58,6 +59,7 @@ def _store(attempt: AuthorizationAttempt, granted: Granted) -> None:
             connection = _locked(attempt)
             _check_account(connection, granted)
             if granted.identity is not None and granted.identity.accounts:
+                _require_unspent(attempt)
                 _park(connection, attempt, granted)
                 return
             before = Status(connection.status)
@@ -111,9 +113,10 @@ def _keeps_refresh_token(connection: Connection, granted: Granted) -> bool:
 
 
 def _park(connection: Connection, attempt: AuthorizationAttempt, granted: Granted) -> None:
-    """Keep the tokens with the connection, which stays as it is until the customer has chosen an account."""
+    """Keep the tokens with the connection, which nobody may use until the customer has chosen an account."""
     columns = _grant_columns(connection, attempt, granted)
     Connection.objects.filter(pk=connection.pk).update(**columns, is_identity_known=False)
+    _take_out_of_use(connection)
     identity = granted.identity
     assert identity is not None
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(
@@ -122,20 +125,59 @@ def _park(connection: Connection, attempt: AuthorizationAttempt, granted: Grante
     end(attempt, Outcome.CHOOSING)
 
 
+def _take_out_of_use(connection: Connection) -> None:
+    """One that was in use, of an account that was never known: its new tokens may be of another."""
+    if connection.status in (Status.PENDING, Status.RECONNECT_REQUIRED):
+        return
+    states.change(
+        connection.pk,
+        to=Status.RECONNECT_REQUIRED,
+        actor=Actor.customer(connection.customer),
+        evidence="the customer gave access to several accounts and has yet to choose one",
+        also={"status_before_pause": "", "reason_before_pause": ""},
+    )
+
+
 def complete_choice(attempt: AuthorizationAttempt, identity: Identity, *, token_version: int) -> None:
     """Bring the attempt to its outcome with the account that the customer has chosen."""
     try:
         _store_chosen(attempt, identity, token_version=token_version)
     except ConnectFailed as error:
-        end(attempt, Outcome.FAILED, reason=error.reason, detail=str(error))
+        drop_choice(attempt, token_version=token_version, reason=error.reason, detail=str(error))
     except DatabaseError:
         log.exception("connection could not be stored", attempt=str(attempt.pk))
-        end(attempt, Outcome.FAILED, reason="stored_failed")
+        drop_choice(attempt, token_version=token_version, reason="stored_failed")
+
+
+def drop_choice(attempt: AuthorizationAttempt, *, token_version: int, reason: str, detail: str = "") -> None:
+    """End an attempt from which nothing was chosen: what it had parked is given back, and nothing of it is kept."""
+    opened: dict[str, str] = {}
+    with transaction.atomic():
+        row = Connection.objects.select_for_update(no_key=True).get(pk=attempt.link.connection_id)
+        if not _is_choosing(attempt):
+            return
+        # Another attempt may have brought other tokens meanwhile, which are not this one's to end.
+        if row.token_version == token_version and row.status in (Status.PENDING, Status.RECONNECT_REQUIRED):
+            opened = tokens.open_tokens(row)
+            Connection.objects.filter(pk=row.pk).update(
+                access_token=None, refresh_token=None, next_refresh_at=None, refresh_token_alert_at=None
+            )
+        end(attempt, Outcome.FAILED, reason=reason, detail=detail)
+        AuthorizationAttempt.objects.filter(pk=attempt.pk).update(choice=None)
+    if opened:
+        give_back(attempt, opened, captured=row.captured)
+
+
+def _is_choosing(attempt: AuthorizationAttempt) -> bool:
+    """Asked under the connection's lock: of two answers to one question the first counts."""
+    return AuthorizationAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.CHOOSING).exists()
 
 
 def _store_chosen(attempt: AuthorizationAttempt, identity: Identity, *, token_version: int) -> None:
     with transaction.atomic():
         connection = _locked(attempt)
+        if not _is_choosing(attempt):
+            return
         if connection.token_version != token_version or connection.access_token is None:
             raise ConnectFailed("link_used", "")  # another attempt has brought other tokens meanwhile
         before = Status(connection.status)
@@ -204,8 +246,17 @@ def _warning(provider: Provider, connection: Connection, granted: Granted) -> tu
 
 def _spend(attempt: AuthorizationAttempt) -> None:
     """The first successful completion spends the link, by one conditional UPDATE."""
-    unspent = ConnectLink.objects.filter(pk=attempt.link_id, completed_at=None, revoked_at=None)
-    if not unspent.update(completed_at=timezone.now(), failed_at=None, failure_reason=""):
+    if not _unspent(attempt).update(completed_at=timezone.now(), failed_at=None, failure_reason=""):
+        _require_unspent(attempt)
+
+
+def _unspent(attempt: AuthorizationAttempt) -> QuerySet[ConnectLink]:
+    return ConnectLink.objects.filter(pk=attempt.link_id, completed_at=None, revoked_at=None)
+
+
+def _require_unspent(attempt: AuthorizationAttempt) -> None:
+    """Raise ConnectFailed for a link that was used or taken back while the customer was away."""
+    if not _unspent(attempt).exists():
         was_used = ConnectLink.objects.filter(pk=attempt.link_id).exclude(completed_at=None).exists()
         raise ConnectFailed("link_used" if was_used else "link_revoked", "")
 
@@ -253,8 +304,9 @@ def end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", de
 
 
 def _give_back(attempt: AuthorizationAttempt, granted: Granted) -> None:
-    """Tokens that were granted and are not kept."""
-    account_id = granted.identity.account_id if granted.identity else ""
+    """Tokens that were granted and are not kept. Of several accounts any may be one that is connected already."""
+    is_one = granted.identity is not None and not granted.identity.accounts
+    account_id = granted.identity.account_id if granted.identity and is_one else ""
     opened = granted.opened(attempt.client.integration.provider)
     give_back(attempt, opened, captured=granted.captured, account_id=account_id)
 

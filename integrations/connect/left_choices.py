@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import structlog
-from django.db import transaction
 from django.utils import timezone
 
-from integrations import tokens
 from integrations.connect import completion
 from integrations.connect.choice import CHOOSE_WITHIN, from_json
-from integrations.models import AuthorizationAttempt, Connection
+from integrations.models import AuthorizationAttempt
 from integrations.models.link import Outcome
 
 log = structlog.get_logger(__name__)
@@ -30,20 +28,5 @@ def drop_old_choices() -> int:
 
 
 def _drop(attempt: AuthorizationAttempt) -> None:
-    with transaction.atomic():
-        row = Connection.objects.select_for_update(no_key=True).get(pk=attempt.link.connection_id)
-        choosing = AuthorizationAttempt.objects.filter(pk=attempt.pk, outcome=Outcome.CHOOSING)
-        if not choosing.exists() or attempt.choice is None:
-            return
-        opened: dict[str, str] = {}
-        # Another attempt may have brought other tokens meanwhile, which are not this one's to end.
-        if row.token_version == from_json(attempt.choice).token_version:
-            opened = tokens.open_tokens(row)
-            Connection.objects.filter(pk=row.pk).update(
-                access_token=None, refresh_token=None, next_refresh_at=None, refresh_token_alert_at=None
-            )
-        completion.end(attempt, Outcome.FAILED, reason="not_chosen")
-        choosing_over = AuthorizationAttempt.objects.filter(pk=attempt.pk)
-        choosing_over.update(choice=None)
-    if opened:
-        completion.give_back(attempt, opened, captured=row.captured)
+    version = from_json(attempt.choice).token_version if attempt.choice else -1
+    completion.drop_choice(attempt, token_version=version, reason="not_chosen")

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from accounts.models import Event
 from integrations import connect, connections, tokens
-from integrations.errors import CallbackRefused, ConnectionNotFound, InvalidInput
+from integrations.connect import choice as choices
+from integrations.connect import completion, granted
+from integrations.errors import CallbackRefused, ConnectionNotFound, InvalidInput, ReconnectRequired
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
 from tests.factories import ACTOR
@@ -198,6 +200,112 @@ def test_what_is_not_chosen_in_time_is_given_back(acme_of: MakeAcme, browser: Br
     attempt = AuthorizationAttempt.objects.get()
     assert (attempt.outcome, attempt.outcome_reason, attempt.choice) == ("failed", "not_chosen", None)
     assert connect.drop_old_choices() == 0
+
+
+def later() -> None:
+    """The time to choose is over."""
+    AuthorizationAttempt.objects.update(finished_at=timezone.now() - timedelta(minutes=31))
+
+
+def revoked(acme: Acme) -> list[str]:
+    return [request.form["token"] for request in acme.server.received(REVOKE)]
+
+
+def reconnect_link(acme: Acme) -> connect.NewLink:
+    link = acme.new.link
+    request = connect.LinkRequest(foreign_identifier="customer-1")
+    return connect.create_link(link.partner, link.integration, request, actor=ACTOR)
+
+
+def test_a_choice_that_cannot_be_stored_keeps_nothing(acme_of: MakeAcme, browser: Browser) -> None:
+    acme = acme_of(ALPHA, BETA)
+    parked = acme.come_back(browser)
+    connect.revoke_link(acme.new.link, actor=ACTOR)
+    finished = choose(parked, "t-1", browser)
+    assert (finished.outcome, finished.reason) == ("failed", "link_revoked")
+    row = acme.connection
+    assert (row.access_token, row.refresh_token, row.status) == (None, None, Status.PENDING)
+    assert revoked(acme) == ["r-1"]
+    assert AuthorizationAttempt.objects.get().choice is None
+
+
+def test_a_link_that_was_taken_back_brings_no_grant_to_choose_from(
+    acme_of: MakeAcme, browser: Browser
+) -> None:
+    acme = acme_of(ALPHA, BETA)
+    state = state_of(browser.leave(acme.new))
+    connect.revoke_link(acme.new.link, actor=ACTOR)
+    finished = browser.come_back(f"code=c&state={state}", slug="acme-dev")
+    assert (finished.outcome, finished.reason) == ("failed", "link_revoked")
+    assert (acme.connection.access_token, revoked(acme)) == (None, ["r-1"])
+
+
+@pytest.mark.parametrize("chosen", ["t-1", "t-2"])
+def test_a_late_consent_does_not_take_the_place_of_what_was_chosen(
+    acme_of: MakeAcme, browser: Browser, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """Both began with one link; the accounts of the second are being listed while the first is chosen from."""
+    acme = acme_of(ALPHA, BETA)
+    first = acme.come_back(browser)
+    state = state_of(browser.leave(acme.new))
+    acme.server.on("POST", TOKEN, {"access_token": "a-2", "refresh_token": "r-2", "expires_in": 3600})
+    look_up = granted.look_up
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        found = look_up(*arguments, **named)
+        choose(first, chosen, browser)
+        return found
+
+    monkeypatch.setattr(granted, "look_up", slow)
+    assert browser.come_back(f"code=c&state={state}", slug="acme-dev").outcome == "failed"
+    later()
+    connect.drop_old_choices()
+    row = acme.connection
+    assert (row.status, row.provider_account_id) == (Status.ACTIVE, chosen)
+    assert tokens.ensure_fresh(row.pk).secret.reveal() == "a-1"
+
+
+def test_of_two_answers_at_once_the_first_counts(acme_of: MakeAcme, browser: Browser) -> None:
+    acme = acme_of(ALPHA, BETA)
+    parked = acme.come_back(browser)
+    related = ("link__integration", "link__connection__customer", "link__partner", "client__integration")
+    second = AuthorizationAttempt.objects.select_related(*related).get()
+    choose(parked, "t-1", browser)
+    choice = choices.from_json(second.choice or {})
+    completion.complete_choice(second, choice.identity.of(choice.accounts[1]), token_version=1)
+    assert (AuthorizationAttempt.objects.get().outcome, revoked(acme)) == ("connected", [])
+    assert acme.connection.provider_account_id == "t-1"
+    assert tokens.ensure_fresh(acme.connection.pk).secret.reveal() == "a-1"
+
+
+def test_a_connection_of_an_unknown_account_is_not_used_until_one_is_chosen(
+    acme_of: MakeAcme, browser: Browser
+) -> None:
+    acme = acme_of(ALPHA, BETA)
+    acme.server.on("GET", LIST, Answer({}, status=503), [ALPHA, BETA])
+    assert acme.come_back(browser).outcome == "connected"
+    state = state_of(browser.leave(reconnect_link(acme)))
+    parked = browser.come_back(f"code=c&state={state}", slug="acme-dev")
+    assert parked.outcome == "choosing"
+    with pytest.raises(ReconnectRequired):
+        tokens.ensure_fresh(acme.connection.pk)
+    assert choose(parked, "t-2", browser).outcome == "connected"
+    assert tokens.ensure_fresh(acme.connection.pk).secret.reveal() == "a-1"
+    told = [event.type for event in Event.objects.order_by("occurred_at")]
+    assert told == ["connection.created", "connection.reconnect_required", "connection.recovered"]
+
+
+def test_a_connection_from_whose_accounts_none_was_chosen_asks_for_its_customer(
+    acme_of: MakeAcme, browser: Browser
+) -> None:
+    acme = acme_of(ALPHA, BETA)
+    acme.server.on("GET", LIST, Answer({}, status=503), [ALPHA, BETA])
+    acme.come_back(browser)
+    browser.come_back(f"code=c&state={state_of(browser.leave(reconnect_link(acme)))}", slug="acme-dev")
+    later()
+    connect.drop_old_choices()
+    row = acme.connection
+    assert (row.status, row.access_token) == (Status.RECONNECT_REQUIRED, None)
 
 
 def test_the_page_lists_the_accounts_and_ends_with_the_result(acme_of: MakeAcme, web: Web) -> None:
