@@ -30,7 +30,7 @@ from integrations.oauth.verdicts import Verdict
 from integrations.provider_calls import Identity
 from integrations.tokens import ClientGrant, client_grant
 
-#: values tried with one link within the life of an attempt; then the customer has to wait
+#: values tried for one connection within the life of an attempt; then the customer has to wait
 MOST_TRIES = 10
 MAX_CHARACTERS = 4_096
 _REFUSED = frozenset({401, 403})
@@ -38,7 +38,7 @@ _WORDS = {"empty": _("Please fill this in."), "unusable": "This must not contain
 
 
 class TooManyTries(InvalidInput):
-    """Values were tried so often with one link that somebody may be guessing."""
+    """Values were tried so often for one connection that somebody may be guessing."""
 
 
 def submit(
@@ -91,7 +91,9 @@ def _fits(provider: Provider, secret: ConnectionSecret, value: str) -> bool:
 
 def _require_patience(link: ConnectLink) -> None:
     since = timezone.now() - timedelta(seconds=settings.ATTEMPT_SECONDS)
-    if link.attempts.filter(created_at__gt=since).count() >= MOST_TRIES:
+    # Of its connection, since whoever holds its signed address makes as many links as he likes.
+    tries = AuthorizationAttempt.objects.filter(link__connection_id=link.connection_id, created_at__gt=since)
+    if tries.count() >= MOST_TRIES:
         raise TooManyTries("secrets", _("This was tried too often. Please wait ten minutes."))
 
 

@@ -110,6 +110,17 @@ def test_a_restricted_key_connects_without_a_name(sendgrid: Visitor) -> None:
     assert sendgrid.connection().provider_account_id == ""
 
 
+def test_another_link_of_the_connection_gives_no_more_tries(sendgrid: Visitor) -> None:
+    """Whoever holds the signed address for a reconnect makes as many links as he likes."""
+    sendgrid.server.on("GET", SCOPES, Answer(status=401))
+    for _ in range(typed.MOST_TRIES):
+        sendgrid.link()
+        assert sendgrid.send(secret_api_key=KEY).status_code == 400
+    sendgrid.link()
+    assert sendgrid.send(secret_api_key=KEY).status_code == 429
+    assert len(sendgrid.server.received(SCOPES)) == typed.MOST_TRIES
+
+
 def test_nobody_guesses_keys_with_one_link(sendgrid: Visitor) -> None:
     sendgrid.server.on("GET", SCOPES, Answer(status=401))
     for _ in range(typed.MOST_TRIES):
