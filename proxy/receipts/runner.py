@@ -99,6 +99,7 @@ class _Run:
             self.leave()
             self._let_go()
             while self._tasks:
+                self._wake.clear()  # who asks for another look is not answered here
                 await self._step(plane, self._wake)
             raise
         finally:

@@ -118,6 +118,35 @@ def test_a_run_that_ends_early_hands_back_what_it_has_not_sent_and_sees_to_the_r
     assert now_of(unsent).state == State.COMPLETED
 
 
+def test_a_run_that_ends_early_waits_for_what_it_sent_without_looking_all_the_time(
+    at: World, cust: Connection, slow: Slow, monkeypatch: Any
+) -> None:
+    """The process is told to end, which asks for one more look, while a run that was cut off waits for a reply."""
+    waiting(at, cust, method="POST")
+    plane = planes._on_thread()
+    run = runner._current = runner._Run()
+    looks = 0
+    something = run._something
+
+    async def counted(*args: Any, **kwargs: Any) -> None:
+        nonlocal looks
+        looks += 1
+        await something(*args, **kwargs)
+
+    monkeypatch.setattr(run, "_something", counted)
+    future = asyncio.run_coroutine_threadsafe(run._work(plane), plane.loop)
+    slow.wait_until_asked()
+    monkeypatch.setattr(claims, "claim", failing(claims.claim, [ZeroDivisionError()]))
+    run.look_again()
+    wait_for(lambda: runner._current is None)
+    run.look_again()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.2), plane.loop).result(20)
+    assert looks < 10
+    slow.may_answer.set()
+    with pytest.raises(ZeroDivisionError):
+        future.result(20)
+
+
 def test_leases_are_renewed_while_a_call_takes_long_and_a_lost_one_ends_it(
     at: World, cust: Connection, slow: Slow, monkeypatch: Any
 ) -> None:
