@@ -298,7 +298,7 @@ class Draft:
         return catalogue.render(self.provider.secret_template or default, {**self.values, **self.secrets})
 
     def _api(self, probes: list[Document], extras: Mapping[str, str]) -> Document:
-        base = catalogue.resolve_base_url(self.provider, self.values)
+        base = catalogue.resolve_base_url(self.provider, {**extras, **self.values})
         paths = [probe["request"]["url"] for probe in probes if probe["request"]["method"] == "GET"]
         closed = closed_paths(self.provider.api.closed_paths)
         is_open = {path: not closed.refusal(urlsplit(path).netloc, urlsplit(path).path) for path in paths}
