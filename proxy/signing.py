@@ -6,14 +6,15 @@ length that is kept of any content. All other content is not, and streams as eve
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 from accounts.api.problems import Problem, invalid
 from egress.urls import Target
 from integrations.oauth.oauth1 import FORM, Signer, TokenPair
 from integrations.tokens import AccessToken
 from proxy.credentials import Field
-from proxy.incoming import CONTENT_SECONDS, KEPT_BYTES, KeptContent
+from proxy.eager import within
+from proxy.incoming import CONTENT_IDLE_SECONDS, CONTENT_SECONDS, KEPT_BYTES, KeptContent
 
 
 async def authorization(
@@ -49,14 +50,19 @@ async def _form(content: bytes | KeptContent | None) -> str | None:
 
 
 async def _whole(content: KeptContent) -> bytes:
+    """As long as content of any call is waited for (incoming.read_content)."""
     if content.whole is None and not content.has_begun:
-        size = 0
+        size, ends = 0, time.monotonic() + CONTENT_SECONDS
+        pieces = aiter(content)
         try:
-            async with asyncio.timeout(CONTENT_SECONDS):
-                async for chunk in content:
-                    size += len(chunk)
-                    if size > KEPT_BYTES:
-                        raise _too_large()
+            while True:
+                left = min(CONTENT_IDLE_SECONDS, max(0.0, ends - time.monotonic()))
+                piece = await within(left, anext(pieces, None))
+                if piece is None:
+                    break
+                size += len(piece)
+                if size > KEPT_BYTES:
+                    raise _too_large()
         except TimeoutError:
             raise invalid("body", "The content did not arrive in time.") from None
     if content.whole is None:
