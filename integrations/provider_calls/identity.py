@@ -45,9 +45,10 @@ class Identity:
     accounts: tuple[Account, ...] = ()
 
     def of(self, account: Account) -> Identity:
-        """The same, of another of the accounts."""
-        extras = {**self.extras, **account.extras}
-        return Identity(account.account_id, account.name, account.url, extras)
+        """The same, of another of the accounts: what tells the accounts apart is its own, or is not there."""
+        of_accounts = {name for each in self.accounts for name in each.extras}
+        common = {name: value for name, value in self.extras.items() if name not in of_accounts}
+        return Identity(account.account_id, account.name, account.url, {**common, **account.extras})
 
 
 def identify(

@@ -104,6 +104,13 @@ def test_the_chosen_one_is_connected_with_what_tells_it_apart(acme_of: MakeAcme,
     assert AuthorizationAttempt.objects.get().choice is None
 
 
+def test_what_the_chosen_one_lacks_is_not_taken_from_the_first(acme_of: MakeAcme, browser: Browser) -> None:
+    """Else its calls would name the account that was not chosen."""
+    acme = acme_of(ALPHA, {"tenantId": "t-2", "tenantName": "Beta GmbH"})
+    assert choose(acme.come_back(browser), "t-2", browser).outcome == "connected"
+    assert acme.connection.provider_account_data == {"tenant_id": "t-2"}
+
+
 def test_choosing_twice_shows_the_first_choice(acme_of: MakeAcme, browser: Browser) -> None:
     acme = acme_of(ALPHA, BETA)
     parked = acme.come_back(browser)
