@@ -18,6 +18,7 @@ from integrations.oauth.errors import InvalidTokenValue
 from integrations.oauth.members import Members
 from integrations.oauth.token_response import TokenResponse
 from integrations.oauth.token_values import clean_token
+from integrations.tokens import client_grant
 
 LONGEST_LIFE = timedelta(days=36_525)
 HIGHEST_NUMBER = 10**12
@@ -66,6 +67,7 @@ def check_adoption(integration: Integration, adoption: Adoption) -> Checked:
     check_name(adoption.name)
     client = _client(integration, adoption.client_id)
     response = _as_response(integration, adoption)
+    _require_renewable(integration.provider, response.refresh_token)
     config = _config(integration, adoption.connection_config)
     captured = _captured(integration, adoption.provider_data, config)
     if adoption.number is not None and not 1 <= adoption.number <= HIGHEST_NUMBER:
@@ -102,6 +104,17 @@ def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:
         scopes=tuple(adoption.scopes) or None,
         raw={},
         members=Members({}),
+    )
+
+
+def _require_renewable(provider: Provider, refresh_token: str | None) -> None:
+    """A refresh token that could only fail would do so as the integration's client, and end in its alarm."""
+    if refresh_token is None or provider.auth_kind == "oauth2_code":
+        return
+    if provider.auth_kind == "oauth2_client_credentials" and client_grant.fits(provider, refresh_token):
+        return
+    raise InvalidInput(
+        "refreshToken", f"{provider.display_name} renews nothing with a refresh token: leave it out."
     )
 
 

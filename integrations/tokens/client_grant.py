@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from integrations import provider_calls
+from integrations.catalogue import Provider
 from integrations.errors import ProviderRefused
 from integrations.models import ClientCredentials
 from integrations.oauth.token_request import ClientAuthentication
@@ -41,6 +42,31 @@ class ClientGrant:
             return cls(str(members.get("client_id", "")), str(members.get("client_secret", "")))
         except (ValueError, AttributeError):
             return None
+
+
+def fits(provider: Provider, stored: str) -> bool:
+    """Whether a text in the refresh token's place is a client of the kind that the entry asks for."""
+    grant = ClientGrant.of(stored)
+    return grant is not None and bool(grant.client_id) == bool(provider.connection_secrets)
+
+
+def of_connection(provider: Provider, stored: str) -> ClientGrant:
+    """The client that a connection of this kind is renewed with.
+
+    Raises ProviderRefused where there is none: the connection's own fault, which must raise no alarm on a client
+    that other connections are renewed with.
+    """
+    grant = ClientGrant.of(stored)
+    if grant is not None and fits(provider, stored):
+        return grant
+    refused = ProviderRefused(
+        "The connection holds no client to renew it with.",
+        error="unsendable_request",
+        verdict=Verdict.GRANT_GONE,
+        evidence="what is stored is no client of the kind that the provider's entry asks for",
+    )
+    refused.rule = "no client is stored"
+    raise refused
 
 
 def fetch(

@@ -19,7 +19,6 @@ from integrations.models.connection import USABLE, Status
 from integrations.oauth.token_request import ClientAuthentication
 from integrations.oauth.token_response import TokenResponse
 from integrations.tokens import client_grant, lease, refusals
-from integrations.tokens.client_grant import ClientGrant
 from integrations.tokens.openers import with_either_secret
 from integrations.tokens.refusals import ACTOR, UNKNOWN_TRIES, end_grant
 from integrations.tokens.store import token_columns
@@ -90,9 +89,9 @@ def _call_with_either_secret(connection: Connection, *, last_start: float) -> To
     if client is None or sealed is None:
         raise UnreadableSecret("The connection holds no refresh token or no client.")
     refresh_token = sealed.open().reveal()
-    grant = ClientGrant.of(refresh_token)
     # Of no other kind, else an imported token could ask for what the integration's own client may do.
-    if grant is not None and connection.integration.provider.auth_kind == "oauth2_client_credentials":
+    if connection.integration.provider.auth_kind == "oauth2_client_credentials":
+        grant = client_grant.of_connection(connection.integration.provider, refresh_token)
         return client_grant.fetch(
             client, grant, scopes=connection.requested_scopes, values=connection.config_values()
         )

@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Event
 from integrations import connections, tokens
 from integrations.connect import typed
-from integrations.errors import ProviderUnavailable, ReconnectRequired
+from integrations.connections.adoption import Adoption
+from integrations.errors import InvalidInput, ProviderUnavailable, ReconnectRequired
 from integrations.models import AuthorizationAttempt, Connection
 from integrations.models.connection import Status
 from tests import factories
@@ -206,6 +207,17 @@ def test_nobody_but_the_partner_who_made_the_link_can_use_it(sendgrid: Visitor, 
     nobody = platform.call("GET", "/proxy/kind-dev/cust/v3/stats", {})
     assert (theirs.status, nobody.status) == (404, 401)
     assert len(sendgrid.server.requests) == asked
+
+
+def test_a_key_is_imported_without_a_refresh_token_alone(sendgrid: Visitor) -> None:
+    def adopt(refresh_token: str) -> Connection:
+        adoption = Adoption(foreign_identifier="cust", access_token=KEY, refresh_token=refresh_token)
+        return connections.adopt(sendgrid.at.partner, sendgrid.at.integration, adoption, actor=ACTOR)
+
+    with pytest.raises(InvalidInput) as refused:
+        adopt("a-refresh-token")
+    assert refused.value.field == "refreshToken"
+    assert tokens.ensure_fresh(adopt("").pk).secret.reveal() == KEY
 
 
 def test_a_check_tells_a_key_that_was_withdrawn_from_a_provider_in_trouble(sendgrid: Visitor) -> None:

@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from integrations import catalogue, connections, provider_calls, tokens
 from integrations.catalogue import registry
-from integrations.errors import ProviderRefused, ReconnectRequired
+from integrations.connections.adoption import Adoption
+from integrations.errors import InvalidInput, ProviderRefused, ReconnectRequired
 from integrations.models import ClientCredentials, Connection
 from integrations.models.connection import Status
 from integrations.tokens import ClientGrant
-from sealing import Secret
+from sealing import Secret, seal
 from tests import factories
 from tests.factories import ACTOR, World
 from tests.integrations.catalogue.entry import DELETED, changed, with_facts, write_entry
@@ -236,6 +237,25 @@ def test_an_imported_token_never_asks_for_what_the_integrations_own_client_may_d
     with mock.patch("integrations.provider_calls.refresh", refuse), pytest.raises(ReconnectRequired):
         tokens.ensure_fresh(made.pk)
     assert sent == ["client-credentials:{}"]
+
+
+@pytest.mark.parametrize("text", ["client-credentials:{}", "a-refresh-token"])
+def test_an_import_puts_no_alarm_on_the_client_of_others(grants: Make, text: str) -> None:
+    """An alarm holds back the renewals of all who connect through the integration, other partners' too."""
+    at = grants(is_own=True)
+    at.send(**OWN)
+    adoption = Adoption(foreign_identifier="another", access_token="t", refresh_token=text, expires_in=0)
+    with pytest.raises(InvalidInput) as refused:
+        connections.adopt(at.at.partner, at.at.integration, adoption, actor=ACTOR)
+    assert refused.value.field == "refreshToken"
+
+    stored = seal(Secret(text), model=Connection, field="refresh_token", pk=at.connection().pk)
+    Connection.objects.update(refresh_token=stored)
+    expire(at.connection())
+    with pytest.raises(ReconnectRequired):
+        tokens.ensure_fresh(at.connection().pk)
+    client = ClientCredentials.objects.get()
+    assert (client.rejected_since, client.last_refused_at) == (None, None)
 
 
 def test_of_several_accounts_the_customer_chooses_and_is_led_back_by_a_page(grants: Make) -> None:
