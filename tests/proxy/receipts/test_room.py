@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.models import Connection
@@ -110,3 +112,22 @@ def test_a_call_for_whose_result_no_room_comes_ends_with_the_reason_and_is_not_s
     row = Receipt.objects.get(pk=made.pk)
     assert (row.state, row.code, row.status) == (State.FAILED, "saturated", 503)
     assert upstream.connections == 0
+
+
+def test_what_a_partner_keeps_is_counted_without_reading_its_rows(at: World, cust: Connection) -> None:
+    """There may be 50,000: an index is read, and of the rows those alone that are under way."""
+    made = receipt(at, cust, state="running", begun_at=timezone.now())
+    with CaptureQueriesContext(database) as queries:
+        room.require_for_call(at.partner.pk, 1)
+        room.require_for_result(made)
+    if database.vendor == "sqlite":
+        for_call, running, for_result = [plan_of(query["sql"]) for query in queries]
+        assert "USING COVERING INDEX receipt_by_partner (partner_id=?)" in for_call
+        assert "receipt_by_partner (partner_id=? AND state=?" in running
+        assert "USING COVERING INDEX receipt_by_partner (partner_id=?)" in for_result
+
+
+def plan_of(sql: str) -> str:
+    with database.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        return " | ".join(row[3] for row in cursor.fetchall())
