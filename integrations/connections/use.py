@@ -98,7 +98,8 @@ def check(connection: Connection) -> Connection:
             raise ProviderUnavailable(
                 "The provider does not accept the token.", evidence=error.evidence
             ) from error
-    if identity.account_id and not connection.provider_account_id:
+    # Which of several accounts the customer means, nobody here can say; a reconnect asks.
+    if identity.account_id and not identity.accounts and not connection.provider_account_id:
         store_identity(connection, identity)
     if token.version == connection.token_version:  # no refresh has proved the grant on the way here
         _prove(connection)

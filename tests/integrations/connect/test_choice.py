@@ -192,6 +192,13 @@ def test_an_account_is_not_chosen_by_a_job_when_the_look_up_failed_at_first(
     assert acme.connection.provider_account_id == ""
 
 
+def test_an_account_is_not_chosen_by_a_check(acme_of: MakeAcme, browser: Browser) -> None:
+    acme = acme_of(ALPHA, BETA)
+    acme.server.on("GET", LIST, Answer({}, status=503), [ALPHA, BETA])
+    acme.come_back(browser)
+    assert connections.check(acme.connection).provider_account_id == ""
+
+
 def test_what_is_not_chosen_in_time_is_given_back(acme_of: MakeAcme, browser: Browser) -> None:
     acme = acme_of(ALPHA, BETA)
     parked = acme.come_back(browser)
