@@ -120,6 +120,7 @@ async def _see_unchanged(plane: DataPlane, route: Route, credential_id: UUID | N
     ):
         detail = "The connection has become one with another account while this call waited. Call again."
         raise Problem("connection_not_found", detail)
+    route.signer = fresh.signer
     if fresh.token.version > route.token.version:
         route.token = fresh.token
 

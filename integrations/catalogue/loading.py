@@ -64,6 +64,7 @@ def _read_entry(path: Path) -> tuple[Provider | None, list[Finding]]:
         return None, findings
     findings = _schema_findings(path.name, document)
     findings += [Finding(path.name, where, "is a draft: TODO") for where in _unfinished(document)]
+    findings += [Finding(path.name, where, "must be one line") for where in _broken_lines(document)]
     if findings:
         return None, findings
     try:
@@ -125,6 +126,19 @@ def _unfinished(document: Any, path: str = "$") -> Iterator[str]:
         for index, value in enumerate(document):
             yield from _unfinished(value, f"{path}[{index}]")
     elif isinstance(document, str) and _DRAFT.search(document):
+        yield path
+
+
+def _broken_lines(document: Any, path: str = "$") -> Iterator[str]:
+    """Texts with a line end, which `$` of a pattern lets pass at the end; only a snippet has lines."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if path != "$.sdk":
+                yield from _broken_lines(value, f"{path}.{name}")
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from _broken_lines(value, f"{path}[{index}]")
+    elif isinstance(document, str) and ("\n" in document or "\r" in document):
         yield path
 
 

@@ -289,7 +289,12 @@ def end(attempt: AuthorizationAttempt, outcome: Outcome, *, reason: str = "", de
             finished_at=now,
             code_verifier=None,
         )
-        if outcome in (Outcome.CONNECTED, Outcome.CHOOSING):
+        if outcome == Outcome.CONNECTED:
+            return
+        if outcome == Outcome.CHOOSING:
+            customer = attempt.link.connection.customer
+            partner = attempt.link.partner
+            audit.record("connect.choosing", attempt, actor=Actor.customer(customer), partner=partner)
             return
         ConnectLink.objects.filter(pk=attempt.link_id, completed_at=None).update(
             failed_at=now, failure_reason=reason
@@ -307,8 +312,9 @@ def _give_back(attempt: AuthorizationAttempt, granted: Granted) -> None:
     """Tokens that were granted and are not kept. Of several accounts any may be one that is connected already."""
     is_one = granted.identity is not None and not granted.identity.accounts
     account_id = granted.identity.account_id if granted.identity and is_one else ""
+    extras = granted.identity.extras if granted.identity and is_one else {}
     opened = granted.opened(attempt.client.integration.provider)
-    give_back(attempt, opened, captured=granted.captured, account_id=account_id)
+    give_back(attempt, opened, captured={**extras, **granted.captured}, account_id=account_id)
 
 
 def give_back(

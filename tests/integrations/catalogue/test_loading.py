@@ -353,3 +353,21 @@ def test_an_entry_that_asks_for_what_the_code_cannot_do_is_not_connectable(
     provider = load(tmp_path)["acme"]
     assert provider.unsupported_features == (feature,)
     assert not provider.is_supported
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        (("documentation_url",), "$.documentation_url"),
+        (("api", "base_url"), "$.api.base_url"),
+        (("oauth", "token_endpoint"), "$.oauth.token_endpoint"),
+        (("scopes", 0, "name"), "$.scopes[0].name"),
+    ],
+)
+def test_a_text_that_ends_with_a_line_end_is_refused(tmp_path: Path, path: Any, where: str) -> None:
+    """`$` at the end of a pattern would let it pass."""
+    value: Any = changed()
+    for step in path:
+        value = value[step]
+    write_entry(tmp_path, changed((path, f"{value}\n")))
+    assert where in [finding.path for finding in validate(tmp_path)]

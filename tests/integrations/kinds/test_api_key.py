@@ -237,3 +237,11 @@ def test_a_check_tells_a_key_that_was_withdrawn_from_a_provider_in_trouble(sendg
     sendgrid.server.on("GET", SCOPES, {"scopes": []})
     assert sendgrid.send(secret_api_key=OTHER_KEY).status_code == 200
     assert sendgrid.connection().status == Status.ACTIVE
+
+
+def test_a_key_that_a_customer_has_typed_is_handed_out_to_nobody(sendgrid: Visitor) -> None:
+    """Their page says that it is never shown again."""
+    sendgrid.send(secret_api_key=KEY)
+    with pytest.raises(InvalidInput, match="through the proxy"):
+        connections.hand_out(sendgrid.connection(), actor=ACTOR)
+    assert not AuditEntry.objects.filter(action="connection.token_read").exists()

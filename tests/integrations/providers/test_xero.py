@@ -10,17 +10,16 @@ from integrations import catalogue, connections
 from integrations.models import Connection
 from integrations.models.connection import Status
 from tests.integrations.providers.conftest import (
-    BASIC,
     check_authorize_url,
     check_token_call,
     disconnected,
     refreshed,
 )
-from tests.provider_server import ProviderServer
+from tests.provider_server import Answer, ProviderServer
 
 TOKEN = "https://identity.xero.com/connect/token"
 TENANTS = "https://api.xero.com/connections"
-REVOKE = "https://identity.xero.com/connect/revocation"
+ENDS_ACME, ENDS_OTHER = (f"https://api.xero.com/connections/{number}" for number in ("conn-1", "conn-2"))
 TOKENS = {
     "access_token": "xero-access-1",
     "token_type": "Bearer",
@@ -41,7 +40,8 @@ def script(server: ProviderServer, *tenants: dict[str, str]) -> None:
     rotated = {**TOKENS, "access_token": "xero-access-2", "refresh_token": "xero-refresh-2"}
     server.on("POST", TOKEN, TOKENS, rotated)
     server.on("GET", TENANTS, list(tenants))
-    server.on("POST", REVOKE, {})
+    for address in (ENDS_ACME, ENDS_OTHER):
+        server.on("DELETE", address, Answer(b"", status=204))
 
 
 def test_the_authorize_url_asks_for_offline_access(xero: Any) -> None:
@@ -100,11 +100,16 @@ def test_a_refresh_stores_the_rotated_pair(xero: Any) -> None:
     )
 
 
-def test_disconnecting_revokes_the_refresh_token(xero: Any) -> None:
-    script(xero.server, ACME)
-    assert disconnected(xero.connected()) == "confirmed"
-    (call,) = xero.server.received(REVOKE)
-    assert (call.header("Authorization"), call.form) == (BASIC, {"token": "xero-refresh-1"})
+def test_disconnecting_ends_the_connection_to_this_organisation_alone(xero: Any) -> None:
+    """Revoking the token would end the user's connections to every organisation."""
+    script(xero.server, ACME, OTHER)
+    made = xero.connected(account="tenant-acme")
+    xero.leave(xero.link("customer-2"))
+    assert xero.choose(xero.come_back(), "tenant-other").outcome == "connected"
+    assert disconnected(made) == "confirmed"
+    (call,) = xero.server.received(ENDS_ACME)
+    assert (call.method, call.header("Authorization"), call.body) == ("DELETE", "Bearer xero-access-1", b"")
+    assert xero.server.received(ENDS_OTHER) == []
 
 
 def test_con_15_a_reconnect_keeps_its_organisation_though_the_consent_lists_another_first(xero: Any) -> None:
@@ -128,8 +133,9 @@ def test_con_15_a_consent_without_the_organisation_is_refused_and_given_back(xer
     assert (after.access_token, after.refresh_token) == (before.access_token, before.refresh_token)
     assert (after.status, after.provider_account_id) == (Status.ACTIVE, "tenant-acme")
     assert Connection.objects.count() == 1
-    (call,) = xero.server.received(REVOKE)
-    assert call.form == {"token": "xero-refresh-1"}
+    (call,) = xero.server.received(ENDS_OTHER)
+    assert call.method == "DELETE"
+    assert xero.server.received(ENDS_ACME) == []
 
 
 def test_a_grant_that_lists_no_organisation_is_connected_with_a_warning(xero: Any) -> None:
