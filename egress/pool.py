@@ -18,7 +18,6 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
 from yarl import URL
 
 from egress import conf, resolver, upstream_map
@@ -55,12 +54,14 @@ class Exchanges(ResponseHandler):
         self._first_segment = b""
         self._has_eof = False
         self._bytes = self._head_bytes = 0
+        self._cut = b""
 
     def begin(self, *, has_no_content: bool) -> None:
         """Get ready for the next reply; has_no_content for HEAD."""
         self.count += 1
         self.has_received = self.is_idle = False
         self._bytes = self._head_bytes = 0
+        self._cut = b""
         self._payload = None
         self.set_response_params(
             skip_payload=has_no_content,
@@ -112,28 +113,34 @@ class Exchanges(ResponseHandler):
         super().data_received(data)
         payload = self._payload
         if payload is not known:
-            self._head_bytes = self._bytes + data.find(_END_OF_HEAD) + 4
+            cut = self._cut
+            end = (cut + data).find(_END_OF_HEAD) if cut else data.find(_END_OF_HEAD)
+            self._head_bytes = self._bytes - len(cut) + end + 4
+            self._cut = b""
+        elif payload is None or payload.is_eof():
+            # Amid a header section, of which the end may come in parts.
+            self._cut = (self._cut + data)[-3:]
         self._bytes += len(data)
-        if (
-            payload is not None
-            and payload.is_eof()
-            and (self.is_idle or self._bytes != self._head_bytes + payload.total_bytes)
+        # Idle: the reply's end has given it back, and the payload may be that of another reply behind it.
+        if self.is_idle or (
+            payload is not None and payload.is_eof() and self._bytes != self._head_bytes + payload.total_bytes
         ):
-            self._look_behind(payload, data)
+            self._look_behind(data)
 
-    def _look_behind(self, payload: StreamReader, data: bytes) -> None:
-        """Close the connection when the segment that ended a reply holds more: a whole reply lies in the buffer,
-        the beginning of one in the parser. What is empty or chunked ends as a header section does."""
+    def _look_behind(self, data: bytes) -> None:
+        """Close the connection when the segment that ended a reply holds more: a whole header section's reply lies in
+        the buffer, the beginning of one in the parser. What is empty or chunked ends as a header section does."""
+        length = 0 if self._payload is None else self._payload.total_bytes
         is_end = (
-            self._bytes == self._head_bytes + payload.total_bytes
+            self._bytes == self._head_bytes + length
             or data[-4:] == _END_OF_HEAD
             or _END_OF_HEAD.endswith(data)  # cut amid it
-            or _is_all_after_interim(data, payload.total_bytes)
+            or _is_all_after_interim(data, length)
         )
         if not self.is_idle:
             if not is_end:
                 self.force_close()
-        elif self._buffer or not is_end:  # the reply's end has given it back
+        elif self._buffer or not is_end:
             self.abort()
 
     def set_exception(self, exc: BaseException, *args: Any) -> None:
@@ -170,7 +177,8 @@ def _is_all_after_interim(data: bytes, length: int) -> bool:
     """Whether a segment holds interim responses, a header section, and content of that length."""
     while data.startswith(b"HTTP/1.1 1"):
         data = data.partition(_END_OF_HEAD)[2]
-    return data.find(_END_OF_HEAD) + len(_END_OF_HEAD) + length == len(data)
+    end = data.find(_END_OF_HEAD)
+    return end >= 0 and end + len(_END_OF_HEAD) + length == len(data)
 
 
 def _is_told_to_be_the_end(transport: asyncio.Transport | None) -> bool:

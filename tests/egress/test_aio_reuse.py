@@ -114,15 +114,16 @@ async def test_a_second_reply_in_the_same_segment_is_never_an_answer(
     ("framing", "content"),
     [(b"Content-Length: 5", b"right"), (b"Transfer-Encoding: chunked", b"5\r\nright\r\n0\r\n\r\n")],
 )
+@pytest.mark.parametrize("evil", [b"evil", b""], ids=["whole", "header-section"])
 async def test_a_second_reply_in_the_segment_that_ends_a_streamed_one_is_never_an_answer(
-    serve: Serve, client: AsyncClient, framing: bytes, content: bytes
+    serve: Serve, client: AsyncClient, framing: bytes, content: bytes, evil: bytes
 ) -> None:
     def handler(conversation: Conversation) -> None:
         while True:
             conversation.read_request()
             conversation.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
             time.sleep(0.1)
-            conversation.send(content + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            conversation.send(content + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + evil)
 
     server = serve(handler)
     assert await fetch(client) == b"right"
@@ -161,7 +162,31 @@ async def test_the_beginning_of_a_second_reply_behind_a_reply_is_never_part_of_a
     assert server.connections == 2
 
 
-@pytest.mark.parametrize("size", [5, 7, 1000])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n",
+    ],
+    ids=["length", "empty", "chunked", "no-content"],
+)
+@pytest.mark.parametrize("gap", [1, 2, 4])
+def test_wherever_a_reply_is_cut_what_lies_behind_it_ends_the_connection(whole: bytes, gap: int) -> None:
+    """The end of its header section may come in two parts, or in three."""
+    loop = asyncio.new_event_loop()
+    for at in range(1, len(whole)):
+        protocol = Exchanges(loop)
+        protocol.begin(has_no_content=False)
+        for segment in (whole[:at], whole[at : at + gap], whole[at + gap :] + b"H"):
+            protocol.data_received(segment)
+        loop.run_until_complete(protocol.read())
+        assert protocol.should_close, at
+    loop.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
 @pytest.mark.parametrize(
     "whole",
     [
