@@ -171,4 +171,6 @@ def _added_fields(connection: Connection, values: dict[str, str]) -> tuple[Field
     if connection.client is not None:
         values = {**values, **_client_values(connection.client, " ".join(templates.values()))}
     headers = catalogue.resolve_headers(connection.integration.provider, values)
-    return tuple((name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items())
+    # What an account calls itself may hold any letters; a field value may not (RFC 9110 section 5.5).
+    sendable = ((name, value) for name, value in headers.items() if value.isascii() and value.isprintable())
+    return tuple((name.lower().encode("ascii"), value.encode("ascii")) for name, value in sendable)

@@ -356,6 +356,20 @@ def test_a_providers_own_fields_fill_in_for_what_the_caller_leaves_out(
         ]
 
 
+@pytest.mark.parametrize("told", ["tenänt", "t\r\nX-Evil: 1"], ids=["letters", "line end"])
+def test_what_no_field_can_hold_is_left_out_of_a_call(
+    platform: Served, at: World, provider: Serve, told: str
+) -> None:
+    """An account may call itself anything."""
+    xero = factories.world("Books", of=factories.integration("books", "xero", client_id="c4"))
+    made = factories.connection(xero, "cust", access_token=TOKEN)
+    Connection.objects.filter(pk=made.pk).update(provider_account_data={"tenant_id": told})
+    upstream = provider(replying(reply(body=b"ok")), origin="https://api.xero.com")
+    assert platform.call("GET", "/proxy/books/cust/x", bearer(xero)).status == 200
+    lines = head_of(upstream.requests[-1])
+    assert not [line for line in lines if line.lower().startswith((b"xero-tenant-id", b"x-evil"))]
+
+
 def test_a_connection_without_what_its_address_is_made_of_needs_the_customer(
     platform: Served, at: World, provider: Serve
 ) -> None:
