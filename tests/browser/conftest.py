@@ -27,7 +27,7 @@ _ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-_STEP_MILLISECONDS = 10_000
+_STEP_MILLISECONDS = 30_000
 
 MakeVisitor = Callable[..., Visitor]
 

@@ -255,7 +255,7 @@ def test_grants_are_ended_where_the_provider_offers_it() -> None:
     assert offered == {
         "hubspot": ("POST", "https://api.hubapi.com/oauth/2026-09/token/revoke"),
         "pipedrive": ("POST", "https://oauth.pipedrive.com/oauth/revoke"),
-        "xero": ("POST", "https://identity.xero.com/connect/revocation"),
+        "xero": ("DELETE", "https://api.xero.com/connections/{tenant_connection_id}"),
         "shopify": ("DELETE", "https://{shop}.myshopify.com/admin/api_permissions/current.json"),
         "quickbooks": ("POST", "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"),
         "procore": ("POST", "https://login.procore.com/oauth/revoke"),

@@ -134,7 +134,7 @@ class Draft:
             {**reply, "wait": self._wait(reply)} for reply in draft_replies.limited(self.provider)
         ]
         if self.provider.revocation is not None and self.is_oauth2:
-            found["revocation"] = self._revocation()
+            found["revocation"] = self._revocation(identity.extras)
         return found
 
     # -- the grant -----------------------------------------------------------------------------------------
@@ -257,14 +257,14 @@ class Draft:
         )
         return [self.sent.described(made.method, made.url, made.headers, made.body)]
 
-    def _revocation(self) -> Document:
+    def _revocation(self, extras: Mapping[str, str]) -> Document:
         rules = self.provider.revocation
         assert rules is not None
         tokens = {"access_token": "ACCESS_TOKEN"}
         if self.provider.oauth.expects_refresh_token:
             tokens["refresh_token"] = "REFRESH_TOKEN"
         status = rules.success_statuses[0]
-        known = {"client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", **self.values}
+        known = {"client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET", **extras, **self.values}
         with self.sent.answered({}, status=status):
             provider_calls.revoke(self.provider, client=self.client, tokens=tokens, values=known)
         return {"request": self.sent.last, "reply": {"status": status}}
