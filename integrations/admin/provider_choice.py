@@ -14,7 +14,7 @@ from integrations.catalogue import Provider
 from integrations.errors import InvalidInput
 from integrations.models import Integration
 
-_ABBREVIATIONS = frozenset({"crm", "erp", "hr", "itsm"})
+_ABBREVIATIONS = frozenset({"ai", "cms", "crm", "erp", "hr", "itsm"})
 
 
 def chosen_provider(request: HttpRequest) -> Provider | None:

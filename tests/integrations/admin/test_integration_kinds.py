@@ -31,8 +31,8 @@ def text(response: Any) -> str:
 @pytest.mark.parametrize(
     ("provider", "typed"),
     [
-        ("sendgrid", "each customer types API key on"),
-        ("twilio", "each customer types API key SID and API key secret on"),
+        ("sendgrid", "each customer types this on the page of the connect link: API key"),
+        ("twilio", "each customer types this on the page of the connect link: API key SID and API key secret"),
     ],
 )
 def test_without_an_app_nothing_but_a_name_is_asked_for(boss: Client, provider: str, typed: str) -> None:
