@@ -282,6 +282,9 @@ def _kind(provider: Provider) -> Iterator[Problem]:
     if provider.secret_template is None:
         for name in sorted(needed - names):
             yield "$.connection_secrets", f"has no {name!r}; name it or give a secret_template"
+    is_typed = provider.auth_kind in ("api_key", "basic")
+    if is_typed and all(probe.is_optional for probe in provider.identity):
+        yield "$.identity", "needs a call that is not optional: what a customer types is tried with it"
     is_customers_client = provider.auth_kind == "oauth2_client_credentials" and names
     if is_customers_client and not {"client_id", "client_secret"} <= names:
         yield "$.connection_secrets", "of a customer's own client are client_id and client_secret"

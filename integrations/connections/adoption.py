@@ -95,9 +95,7 @@ def _client(integration: Integration, client_id: str) -> ClientCredentials:
 def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:
     return TokenResponse(
         access_token=_clean(adoption.access_token, "accessToken"),
-        refresh_token=_clean(adoption.refresh_token, "refreshToken")
-        if adoption.refresh_token.strip()
-        else None,
+        refresh_token=_renewing_token(integration.provider, adoption),
         token_type="bearer",  # noqa: S106 (a type, not a token)
         expires_in=_lifetime(integration, adoption),
         refresh_token_expires_in=None,
@@ -105,6 +103,14 @@ def _as_response(integration: Integration, adoption: Adoption) -> TokenResponse:
         raw={},
         members=Members({}),
     )
+
+
+def _renewing_token(provider: Provider, adoption: Adoption) -> str | None:
+    """What renews the access token; another product's export may hold what is of no use at this provider."""
+    if provider.auth_kind == "oauth2_code" and provider.oauth.renews_with != "refresh_token":
+        is_itself = provider.oauth.renews_with == "access_token"
+        return _clean(adoption.access_token, "accessToken") if is_itself else None
+    return _clean(adoption.refresh_token, "refreshToken") if adoption.refresh_token.strip() else None
 
 
 def _require_renewable(provider: Provider, refresh_token: str | None) -> None:

@@ -77,6 +77,7 @@ def test_an_entry_of_each_kind_can_be_loaded(tmp_path: Path, kind: str, changes:
             "$.secret_template",
         ),
         ("basic", [(("connection_secrets",), [USER])], "$.connection_secrets"),
+        ("api_key", [(("connection_secrets",), [KEY]), (("identity", 0, "is_optional"), True)], "$.identity"),
         ("oauth1", [(("facts_unknown",), ["access_token_lifetime", "revocation"])], "$"),
         (
             "oauth1",
@@ -90,6 +91,7 @@ def test_an_entry_of_each_kind_can_be_loaded(tmp_path: Path, kind: str, changes:
         "example",
         "template",
         "no password",
+        "tried by nothing",
         "no endpoints",
         "not signed",
     ],

@@ -10,13 +10,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from integrations import tokens
+from integrations import connections, tokens
 from integrations.connect import Finished
+from integrations.connections import Adoption
 from integrations.errors import InvalidInput, NotFound
 from integrations.models import AuthorizationAttempt, ClientCredentials, Connection
 from integrations.models.connection import Status
 from sealing import Secret
-from tests.factories import CLIENT_ID, CLIENT_SECRET
+from tests.factories import ACTOR, CLIENT_ID, CLIENT_SECRET
 from tests.integrations.connect.conftest import (
     Browser,
     MakeEntry,
@@ -154,6 +155,17 @@ def test_nothing_is_kept_to_renew_with_where_nothing_renews(acme: Acme) -> None:
     acme.asks(renews_with="nothing")
     acme.server.on("POST", TOKEN, PAIR)
     assert acme.connected().refresh_token is None
+
+
+@pytest.mark.parametrize(("renews_with", "kept"), [("nothing", None), ("access_token", "mine")])
+def test_an_imported_refresh_token_is_not_kept_where_it_renews_nothing(
+    acme: Acme, renews_with: str, kept: str | None
+) -> None:
+    acme.asks(renews_with=renews_with)
+    given = Adoption(foreign_identifier="imported", access_token="mine", refresh_token="useless")  # noqa: S106
+    made = connections.adopt(acme.new.link.partner, acme.integration, given, actor=ACTOR)
+    stored = Connection.objects.get(pk=made.pk).refresh_token
+    assert (stored.open().reveal() if stored else None) == kept
 
 
 def test_exchanges_may_follow_one_another(acme: Acme) -> None:
