@@ -162,7 +162,7 @@ def test_an_imported_refresh_token_is_not_kept_where_it_renews_nothing(
     acme: Acme, renews_with: str, kept: str | None
 ) -> None:
     acme.asks(renews_with=renews_with)
-    given = Adoption(foreign_identifier="imported", access_token="mine", refresh_token="useless")  # noqa: S106
+    given = Adoption(foreign_identifier="imported", access_token="mine", refresh_token="useless")
     made = connections.adopt(acme.new.link.partner, acme.integration, given, actor=ACTOR)
     stored = Connection.objects.get(pk=made.pk).refresh_token
     assert (stored.open().reveal() if stored else None) == kept
