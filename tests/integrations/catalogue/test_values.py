@@ -57,7 +57,7 @@ def test_pipedrive_s_host_comes_from_the_token_answer() -> None:
     pipedrive = get("pipedrive")
     rule = pipedrive.oauth.token_captures[0]
     values = {rule.store_as: captured(rule, "https://Acme.pipedrive.com")}
-    assert resolve_hosts(pipedrive, values) == {"acme.pipedrive.com"}
+    assert resolve_hosts(pipedrive, values) == {"acme.pipedrive.com", "api.pipedrive.com"}
     assert resolve_base_url(pipedrive, values) == "https://acme.pipedrive.com"
 
 

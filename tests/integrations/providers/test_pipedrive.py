@@ -83,7 +83,8 @@ def test_a_customer_connects_and_the_company_s_host_is_kept(pipedrive: Any) -> N
     assert made.access_token_lifetime == 3599
     provider, values = made.integration.provider, made.config_values()
     assert catalogue.resolve_base_url(provider, values) == "https://acme-sandbox.pipedrive.com"
-    assert catalogue.resolve_hosts(provider, values) == {"acme-sandbox.pipedrive.com"}
+    hosts = {"acme-sandbox.pipedrive.com", "api.pipedrive.com"}
+    assert catalogue.resolve_hosts(provider, values) == hosts
 
 
 def test_the_account_s_address_is_the_company_s_own(pipedrive: Any) -> None:
