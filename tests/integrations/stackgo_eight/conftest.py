@@ -128,6 +128,22 @@ class App:
         assert set(reply.json()) == {"data"}
         return reply.json()["data"]
 
+    def field_sent(self, name: str, headers: str | None) -> list[str]:
+        """What the provider got of a field when the usual raw call carries these headers."""
+        url = self.connector.reading
+        reply = self.raw(url) if headers is None else self.raw(url, headers=headers)
+        assert reply.status_code == 200, reply.text
+        received = self.provider.calls(url)[-1].headers
+        return [value for field_name, value in received if field_name.lower() == name.lower()]
+
+    def check_refused(self, url: str, identifier: str = "cust") -> None:
+        """A raw call to this address is refused, and the provider sees nothing of it."""
+        before = len(self.provider.server.requests)
+        self.provider.server.plays(urlsplit(url).netloc)
+        reply = self.raw(url, identifier=identifier)
+        assert (reply.status_code, reply.json()["code"]) == (403, "destination_not_allowed")
+        assert len(self.provider.server.requests) == before
+
     def users(self) -> dict[str, str]:
         """The connected users and their statuses."""
         rows = self.call("GET", f"/api/saas-org-user/get-users/{self.slug}").json()["userForeignIdentifiers"]
