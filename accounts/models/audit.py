@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, NoReturn
 
 from django.db import models
 
@@ -14,6 +15,16 @@ class ActorKind(models.TextChoices):
     PARTNER = "partner"
     CUSTOMER = "customer"
     SYSTEM = "system"
+
+
+class AppendOnly(models.QuerySet[Any]):
+    """Rows that are added and read."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("Audit entries are never changed.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("Audit entries are never deleted.")
 
 
 class AuditEntry(models.Model):
@@ -36,6 +47,8 @@ class AuditEntry(models.Model):
     previous_digest = models.CharField(max_length=64, blank=True, editable=False)
     digest = models.CharField(max_length=64, blank=True, editable=False)
 
+    objects = AppendOnly.as_manager()
+
     class Meta:
         ordering = ["-at"]
         verbose_name_plural = "audit entries"
@@ -46,3 +59,12 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_label or self.object_id}"
+
+    def save(self, **kwargs: Any) -> None:
+        """Insert. Raises TypeError for an entry that is stored already."""
+        if not self._state.adding or kwargs.get("force_update"):
+            raise TypeError("Audit entries are never changed.")
+        super().save(**kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Audit entries are never deleted.")
