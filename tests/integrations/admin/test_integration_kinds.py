@@ -32,7 +32,10 @@ def text(response: Any) -> str:
     ("provider", "typed"),
     [
         ("sendgrid", "each customer types this on the page of the connect link: API key"),
-        ("twilio", "each customer types this on the page of the connect link: API key SID and API key secret"),
+        (
+            "twilio",
+            "each customer types this on the page of the connect link: API key SID and API key secret",
+        ),
     ],
 )
 def test_without_an_app_nothing_but_a_name_is_asked_for(boss: Client, provider: str, typed: str) -> None:
