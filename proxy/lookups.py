@@ -113,11 +113,10 @@ async def _see_unchanged(plane: DataPlane, route: Route, credential_id: UUID | N
         ("again", plane.cache.generation(), credential_id, slug, connection_id),
         lambda: plane.reads.submit(_route_again, credential_id, slug, connection_id),
     )
-    if (fresh.account, fresh.destination, fresh.added_fields) != (
-        route.account,
-        route.destination,
-        route.added_fields,
-    ):
+    # An account that was not known yet is no other one when a job has learnt it meanwhile.
+    was_known = not route.account.endswith(connection_id.hex)
+    is_another = was_known and (fresh.account, fresh.added_fields) != (route.account, route.added_fields)
+    if is_another or fresh.destination != route.destination:
         detail = "The connection has become one with another account while this call waited. Call again."
         raise Problem("connection_not_found", detail)
     route.signer = fresh.signer

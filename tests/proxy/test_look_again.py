@@ -198,6 +198,23 @@ def test_a_retry_carries_the_token_that_came_while_it_waited(
     assert [token_of(request) for request in upstream.requests] == [TOKEN, "the-token-that-came"]
 
 
+def test_an_account_that_a_job_learns_while_a_call_waits_is_no_other_one(
+    platform: Served, at: World, cust: Connection, provider: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Connection.objects.filter(pk=cust.pk).update(provider_account_id="", is_identity_known=False)
+    upstream = provider(in_turn(TOO_MANY, OK))
+
+    def learnt(at: World, cust: Connection) -> None:
+        Connection.objects.filter(pk=cust.pk).update(provider_account_id="62515", is_identity_known=True)
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.to_thread(committed(learnt, at, cust))
+
+    monkeypatch.setattr(sending, "sleep", sleep)
+    assert call(platform, at).status == 200
+    assert len(upstream.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "times"),
     [({}, 200, 3), ({"X-HTTP-Method-Override": "POST"}, 502, 2), ({"X-HTTP-Method-Override": "PUT"}, 200, 3)],

@@ -94,7 +94,10 @@ def test_prx_04_more_content_than_a_reply_can_have_is_in_no_other_reply(
             got = partner.call(request(at, method), is_head=method == b"HEAD")
             assert (got.status, got.content, got.is_whole) == (int(reply[9:12]), content, True), reply
             upstream.answers(OK + b"Content-Length: 5\r\n\r\nright")
-            assert partner.call(request(at, b"GET")).content == b"right"
+            following = partner.call(request(at, b"GET"))
+            # Bytes of their own may come when the next call is on its way already: it fails, and takes none of them.
+            is_refused = is_apart and (following.status, following.is_whole) == (502, True)
+            assert following.content == b"right" or is_refused
 
 
 def test_interim_replies_are_not_relayed(at: World, partner: Partner, upstream: Upstream) -> None:
