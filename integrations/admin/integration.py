@@ -35,6 +35,7 @@ from integrations.errors import InvalidInput
 from integrations.models import ClientCredentials, Integration
 from integrations.models.connection import Status
 from integrations.provider_pages import words
+from integrations.provider_pages.content import around_redirect
 from integrations.setup import IntegrationInUse
 
 _OVER = [Status.DISCONNECTED, Status.PENDING]
@@ -163,7 +164,7 @@ class IntegrationAdmin(ScopePlanPages):
         return {
             "provider": provider,
             "redirect": {"prefix": prefix, "slug": slug, "suffix": suffix, "placeholder": SLUG_PLACEHOLDER},
-            "setup_steps": [_around_redirect(step) for step in provider.setup_steps],
+            "setup_steps": [around_redirect(step) for step in provider.setup_steps],
             "about": [*words.token_rows(provider), *words.call_rows(provider)],
             "foreign_host": "" if request.get_host().lower() == public_host else request.get_host(),
             "public_url": settings.PUBLIC_URL,
@@ -343,12 +344,6 @@ def _provider_or_none(integration: Integration) -> Provider | None:
         return integration.provider
     except (UnknownProvider, CatalogueError):
         return None
-
-
-def _around_redirect(step: str) -> tuple[str, str, bool]:
-    """(text before, text after, whether the redirect URL stands between them)."""
-    before, found, after = step.partition("{redirect_uri}")
-    return before, after, bool(found)
 
 
 def _earlier_clients(integration: Integration) -> list[Any]:

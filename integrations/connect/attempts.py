@@ -18,6 +18,7 @@ from integrations import catalogue, provider_calls, tokens
 from integrations.catalogue import InvalidConnectionField, MissingValue, Provider
 from integrations.connect import signed_in
 from integrations.connect.consent import known_values
+from integrations.connect.granted import config_of
 from integrations.connect.links import require_usable
 from integrations.errors import InvalidInput, NotFound, ProviderError, ProviderRefused
 from integrations.models import AuthorizationAttempt, ClientCredentials, ConnectLink
@@ -146,7 +147,7 @@ def authorization_url(
 ) -> str:
     """The provider's authorize URL of an attempt (RFC 6749 section 4.1.1)."""
     oauth = provider.oauth
-    values = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    values = config_of(attempt)
     return build_authorization_url(
         catalogue.render_url(provider, oauth.authorization_endpoint, values),
         client_id=attempt.client.client_id,
@@ -167,7 +168,7 @@ def authorization_url(
 
 def _pushed(attempt: AuthorizationAttempt, provider: Provider, url: str) -> str:
     """The address after its parameters were sent ahead: a reference takes their place (RFC 9126 section 4)."""
-    values = {**attempt.link.integration.connection_config, **attempt.connection_config}
+    values = config_of(attempt)
     address, query = url.split("?", 1)
     request_uri = _asked(
         attempt.link,

@@ -52,8 +52,10 @@ class ClientAuthentication:
 
     def authorization_field(self) -> str | None:
         """The value of `Authorization`, None when the credentials travel in the content."""
-        if self.method != "client_secret_basic":
-            return None
+        return self.basic_field() if self.method == "client_secret_basic" else None
+
+    def basic_field(self) -> str:
+        """The value of `Authorization` of HTTP Basic, whatever the method of token calls is."""
         encode = quote_plus if self.basic_encoding == "form" else str
         pair = f"{encode(self.client_id)}:{encode(self._secret())}"
         return "Basic " + base64.b64encode(pair.encode()).decode("ascii")

@@ -142,12 +142,7 @@ def _as_the_client(
     if probe.auth == "client_form":
         form |= {"client_id": client.client_id, "client_secret": client.client_secret or ""}
     if probe.auth == "basic":
-        basic = ClientAuthentication(
-            client_id=client.client_id,
-            client_secret=client.client_secret,
-            basic_encoding=client.basic_encoding,
-        )
-        headers = {**headers, "Authorization": basic.authorization_field() or ""}
+        headers = {**headers, "Authorization": client.basic_field()}
     headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     return TokenRequest(url, headers, urlencode(form).encode(), "POST" if probe.method == "POST" else "GET")
 

@@ -139,12 +139,7 @@ def _with_credential(
 ) -> tuple[str, dict[str, str]]:
     """The call with what authenticates it, if anything does."""
     if rules.auth == "client_secret_basic":
-        basic = ClientAuthentication(
-            client_id=client.client_id,
-            client_secret=client.client_secret,
-            basic_encoding=client.basic_encoding,
-        )
-        return url, {**headers, "Authorization": basic.authorization_field() or ""}
+        return url, {**headers, "Authorization": client.basic_field()}
     if rules.auth in {"bearer", "api"} and "access_token" in tokens:
         return placed(
             provider,

@@ -79,7 +79,7 @@ def page_of(provider: Provider) -> ProviderPage:
         kind=words.KINDS[provider.auth_kind],
         confidence=words.CONFIDENCE[provider.confidence],
         redirect_uri=_redirect_uri(provider),
-        steps=tuple(_step(step) for step in provider.setup_steps),
+        steps=tuple(around_redirect(step) for step in provider.setup_steps),
         credentials=tuple(_credentials(provider)),
         scope_groups=_grouped(provider),
         tokens=tuple(words.token_rows(provider)),
@@ -104,7 +104,8 @@ def _redirect_uri(provider: Provider) -> str:
     return f"{settings.PUBLIC_URL}/oauth/{SLUG}/callback" if has_consent else ""
 
 
-def _step(step: str) -> tuple[str, str, bool]:
+def around_redirect(step: str) -> tuple[str, str, bool]:
+    """(text before, text after, whether the redirect URL stands between them)."""
     before, found, after = step.partition("{redirect_uri}")
     return before, after, bool(found)
 
