@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -94,6 +94,15 @@ def committed(change: Change, at: World, cust: Connection) -> Callable[[], None]
     return work
 
 
+def sleep_through(change: Change, at: World, cust: Connection) -> Callable[[float], Awaitable[None]]:
+    """For sending.sleep: the change is made while a call waits, which takes no time of its own."""
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.to_thread(committed(change, at, cust))
+
+    return sleep
+
+
 def call(platform: Served, at: World, retries: int = 3, **fields: str) -> RawReply:
     asked = {"Patchbay-Retries": str(retries)} if retries else {}
     return platform.call("GET", "/proxy/hbdev/cust/crm", bearer(at) | asked | fields)
@@ -112,10 +121,7 @@ def test_a_retry_is_not_made_for_whoever_may_not_call_any_more(
 ) -> None:
     upstream = provider(in_turn(TOO_MANY, OK))
 
-    async def sleep(seconds: float) -> None:
-        await asyncio.to_thread(committed(change, at, cust))
-
-    monkeypatch.setattr(sending, "sleep", sleep)
+    monkeypatch.setattr(sending, "sleep", sleep_through(change, at, cust))
     got = call(platform, at)
     assert (got.status, problem(got.body)["code"]) == (status, code)
     assert len(upstream.requests) == 1
@@ -190,10 +196,7 @@ def test_a_retry_carries_the_token_that_came_while_it_waited(
         row.access_token, row.token_version = Secret("the-token-that-came"), row.token_version + 1
         row.save()
 
-    async def sleep(seconds: float) -> None:
-        await asyncio.to_thread(committed(renewed, at, cust))
-
-    monkeypatch.setattr(sending, "sleep", sleep)
+    monkeypatch.setattr(sending, "sleep", sleep_through(renewed, at, cust))
     assert call(platform, at).status == 200
     assert [token_of(request) for request in upstream.requests] == [TOKEN, "the-token-that-came"]
 
@@ -207,10 +210,7 @@ def test_an_account_that_a_job_learns_while_a_call_waits_is_no_other_one(
     def learnt(at: World, cust: Connection) -> None:
         Connection.objects.filter(pk=cust.pk).update(provider_account_id="62515", is_identity_known=True)
 
-    async def sleep(seconds: float) -> None:
-        await asyncio.to_thread(committed(learnt, at, cust))
-
-    monkeypatch.setattr(sending, "sleep", sleep)
+    monkeypatch.setattr(sending, "sleep", sleep_through(learnt, at, cust))
     assert call(platform, at).status == 200
     assert len(upstream.requests) == 2
 
